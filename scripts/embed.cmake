@@ -1,0 +1,12 @@
+# Writes OUTPUT, a C file that holds every file of FILES (paths below ROOT) for src/base/embedded.h.
+set(table "")
+set(arrays "")
+set(index 0)
+foreach(file IN LISTS FILES)
+    file(READ ${ROOT}/${file} hex HEX)
+    string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+    string(APPEND arrays "static const unsigned char file_${index}[] = {${bytes}0};\n")
+    string(APPEND table "    {\"${file}\", file_${index}, sizeof(file_${index}) - 1},\n")
+    math(EXPR index "${index} + 1")
+endforeach()
+file(WRITE ${OUTPUT} "#include \"base/embedded.h\"\n\n${arrays}\nconst struct embedded_file embedded_files[] = {\n${table}    {0, 0, 0},\n};\n")

@@ -1,0 +1,29 @@
+/* Every fixed bound of the program in one place; what an operator may change is in the configuration instead.
+ */
+#pragma once
+
+enum {
+    /* PostgreSQL */
+    CHANNEL_NAME_BYTES_MAX = 63,  /* NAMEDATALEN - 1; LISTEN cuts longer names without an error */
+    PAYLOAD_BYTES_MAX = 1 << 20,  /* far above NOTIFY's 7,999, so that larger sources fit later */
+    JSON_DEPTH_MAX = 512,         /* deeper payloads travel as text */
+    NOTIFICATIONS_PER_TURN = 256, /* read from libpq before the loop looks elsewhere */
+    LISTEN_COMMANDS_PER_BATCH = 256,
+    TRIGGER_CALLS_QUEUED_MAX = 64,
+
+    /* Streams */
+    ID_BYTES_MAX = 64,    /* of an event id; DESIGN's own bound */
+    SENDS_PER_TURN = 128, /* so that the database is read often during a long fan-out */
+    FRAME_BYTES_MAX = 6 * PAYLOAD_BYTES_MAX + 4096, /* every byte escaped as \u00XX */
+    FILTER_VALUES_MAX = 256,                        /* table=, type= and id= values of one request together */
+    FILTER_VALUE_BYTES_MAX = 1024,
+
+    /* HTTP */
+    HTTP_POOL_BYTES = 32 * 1024, /* per connection while the library has it: bounds head and headers */
+    HTTP_URI_BYTES_MAX = 16 * 1024,
+    HTTP_BODY_BYTES_MAX = 64 * 1024,
+    HTTP_TIMEOUT_S = 10, /* for a head to arrive, and between requests of a kept-alive connection */
+    ACCEPTS_PER_TURN = 64,
+
+    LOOP_EVENTS_PER_TURN = 256,
+};

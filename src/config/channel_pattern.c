@@ -1,0 +1,38 @@
+#include "config/checks.h"
+#include "config/config.h"
+
+/* On a mismatch only the last `*` takes one byte more: what the ones before it took need never be
+ * reconsidered. So the work is at most the product of the lengths. */
+static bool matches(const char *pattern, const char *name)
+{
+    const char *star = NULL;   /* the last one seen */
+    const char *resume = NULL; /* where the bytes behind it began in name */
+
+    while (*name) {
+        if (*pattern == '*') {
+            star = pattern++;
+            resume = name;
+        } else if (*pattern == '?' || *pattern == *name) {
+            pattern++;
+            name++;
+        } else if (star) {
+            pattern = star + 1;
+            name = ++resume;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == '\0';
+}
+
+bool config_channel_allowed(const struct config *config, const char *channel)
+{
+    if (check_name(channel))
+        return false;
+    for (size_t i = 0; i < config->channels.count; i++)
+        if (matches(config->channels.items[i], channel))
+            return true;
+    return false;
+}

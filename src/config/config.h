@@ -1,0 +1,85 @@
+/* What the operator decided. It is read from several sources, checked as a whole and never changed
+ * afterwards: a reload makes a second configuration and swaps it in.
+ *
+ * A setting comes from the first of: flag, TUPLECAST_* variable, file, DATABASE_URL (`database` only),
+ * default. An empty variable counts as not set. The variable of streams.heartbeat_ms is
+ * TUPLECAST_STREAMS_HEARTBEAT_MS; lists are comma separated there and in flags. Everything about a setting
+ * stands in the table in settings.c. */
+#pragma once
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "base/text_list.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_FILE_DEFAULT "/etc/tuplecast/tuplecast.conf"
+
+/* Texts are never NULL once loaded; empty means not set. */
+struct config {
+    char *database;            /* a libpq connection string; empty: libpq's own PG* variables */
+    char *listen;              /* see listen_address.h */
+    struct text_list channels; /* names and patterns; empty: none */
+    struct {
+        char *token_file;
+        char *token; /* from the environment or from token_file */
+        struct text_list schemas;
+    } triggers;
+    struct {
+        int64_t heartbeat_ms;
+        int64_t retry_ms;
+        int64_t linger_ms;
+        int64_t stall_ms;
+        int64_t drain_ms;
+    } streams;
+    struct {
+        int64_t streams;
+        int64_t streams_per_address; /* 0: no limit */
+        int64_t channels;
+        int64_t channels_per_stream;
+        int64_t channel_memory_bytes; /* at most memory_bytes */
+        int64_t memory_bytes;
+        int64_t feed_log_bytes;
+        int64_t send_buffer_bytes;
+        int64_t catch_up_bytes;
+        int64_t requests;
+    } limits;
+    struct {
+        int64_t interval_ms;
+        int64_t timeout_ms;
+    } probe;
+    struct {
+        struct text_list origins;
+    } cors;
+    struct {
+        enum log_level level;
+        enum log_format format;
+    } log;
+};
+
+/* Where to look. All texts are lent for the call; NULL means not given. */
+struct config_source {
+    const char *file;   /* must exist; NULL: CONFIG_FILE_DEFAULT, if that exists */
+    const char *text;   /* read instead of any file; it may not @include */
+    bool file_required; /* the default file must exist, too */
+    const char *database, *listen, *channels, *log_level; /* flags */
+    char *(*getenv)(const char *name);                    /* NULL: an empty environment */
+};
+
+/* Appends one line to problems for everything wrong that it finds: where, which setting, what, what to do.
+ * 128 KiB always suffice. Returns 0; -EINVAL; -ENOENT when the only trouble is that there is no such file;
+ * -ENOMEM. */
+int config_load(const struct config_source *source, struct config *ret_config, struct buffer *problems);
+void config_done(struct config *config); /* also fine on a zeroed struct */
+
+/* Appends the configuration as a file that could be read back, with *** in place of every secret. */
+void config_print(const struct config *config, struct buffer *text);
+
+/* Whether clients may subscribe to channel. In a pattern `*` stands for any bytes, `?` for one; nothing else
+ * is special. False as well for what cannot be a channel's name at all. */
+bool config_channel_allowed(const struct config *config, const char *channel);
+
+/* Whether settings differ that a running gateway cannot change; appends their names, separated by ", ". */
+bool config_needs_restart(const struct config *before, const struct config *after, struct buffer *names);

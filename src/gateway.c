@@ -1,0 +1,288 @@
+#include "gateway.h"
+
+#include "base/log.h"
+#include "http/http_server.h"
+#include "postgres/listener.h"
+#include "postgres/trigger_calls.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum { DESCRIPTORS_RESERVED = 64 }; /* for everything that is not a stream */
+
+struct gateway {
+    struct loop *loop;
+    struct config config;
+    struct hub *hub;
+    struct listener *listener;
+    struct trigger_calls *calls;
+    struct http_server *server;
+    struct http_services services;
+    struct loop_timer drain;
+    bool closing;
+};
+
+/* From the hub to the database. */
+
+static void on_channel_wanted(void *context, const char *channel, bool wanted)
+{
+    struct gateway *gateway = context;
+
+    if (listener_want(gateway->listener, channel, wanted) < 0)
+        log_error("channel not listened to", log_text("channel", channel),
+                  log_text("reason", "out of memory"));
+}
+
+static void on_closed(void *context)
+{
+    struct gateway *gateway = context;
+
+    loop_stop(gateway->loop);
+}
+
+/* From the database to the hub. */
+
+static void on_up(void *context)
+{
+    struct gateway *gateway = context;
+
+    hub_database_up(gateway->hub);
+}
+
+static void on_down(void *context, const char *reason)
+{
+    struct gateway *gateway = context;
+
+    (void)reason;
+    hub_database_down(gateway->hub);
+}
+
+static void on_listening(void *context, const char *channel)
+{
+    struct gateway *gateway = context;
+
+    hub_channel_listening(gateway->hub, channel);
+}
+
+static void on_notification(void *context, const char *channel, const char *payload, size_t payload_bytes)
+{
+    struct gateway *gateway = context;
+
+    hub_publish(gateway->hub, channel, payload, payload_bytes);
+}
+
+static bool is_behind(void *context)
+{
+    const struct gateway *gateway = context;
+
+    return hub_is_behind(gateway->hub);
+}
+
+/* What the HTTP wing asks for. */
+
+static const struct config *current_config(void *context)
+{
+    const struct gateway *gateway = context;
+
+    return &gateway->config;
+}
+
+static const struct database_stats *database_stats(void *context)
+{
+    const struct gateway *gateway = context;
+
+    return listener_stats(gateway->listener);
+}
+
+static const char *database_problem(void *context)
+{
+    const struct gateway *gateway = context;
+
+    return listener_problem(gateway->listener);
+}
+
+static int call_trigger(void *context, const struct trigger_request *request, trigger_done done,
+                        void *done_context)
+{
+    struct gateway *gateway = context;
+
+    return trigger_calls_add(gateway->calls, request, done, done_context);
+}
+
+/* As many streams as configured, but no more than there are descriptors for. Raises the soft limit to the
+ * hard one. */
+static size_t streams_max(const struct config *config)
+{
+    size_t reserved = (size_t)config->limits.requests + DESCRIPTORS_RESERVED;
+    size_t wanted = (size_t)config->limits.streams;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return wanted;
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    size_t room = limit.rlim_cur > reserved ? limit.rlim_cur - reserved : 1;
+    if (room >= wanted)
+        return wanted;
+    log_warn("fewer streams than configured", log_number("limits.streams", (int64_t)wanted),
+             log_number("possible", (int64_t)room),
+             log_text("reason", "the limit of open files: raise it (LimitNOFILE, ulimit -n)"));
+    return room;
+}
+
+static struct hub_options hub_options(struct gateway *gateway)
+{
+    const struct config *config = &gateway->config;
+
+    return (struct hub_options){
+        .heartbeat_ms = config->streams.heartbeat_ms,
+        .linger_ms = config->streams.linger_ms,
+        .stall_ms = config->streams.stall_ms,
+        .retry_ms = config->streams.retry_ms,
+        .streams_max = streams_max(config),
+        .channels_max = (size_t)config->limits.channels,
+        .channel_memory_bytes = (size_t)config->limits.channel_memory_bytes,
+        .memory_bytes = (size_t)config->limits.memory_bytes,
+        .feed_log_bytes = (size_t)config->limits.feed_log_bytes,
+        .catch_up_bytes = (size_t)config->limits.catch_up_bytes,
+        .send_buffer_bytes = (int)config->limits.send_buffer_bytes,
+        .on_channel_wanted = on_channel_wanted,
+        .on_closed = on_closed,
+        .context = gateway,
+    };
+}
+
+static int build_hub(struct gateway *gateway)
+{
+    struct hub_options options = hub_options(gateway);
+
+    gateway->hub = hub_new(gateway->loop, &options);
+    return gateway->hub ? 0 : -errno;
+}
+
+static int build_postgres(struct gateway *gateway)
+{
+    const struct listener_hooks hooks = {on_up, on_down, on_listening, on_notification, is_behind};
+    const struct listener_options options = {
+        .database = gateway->config.database,
+        .probe_interval_ms = gateway->config.probe.interval_ms,
+        .probe_timeout_ms = gateway->config.probe.timeout_ms,
+    };
+
+    gateway->listener = listener_new(gateway->loop, &options, &hooks, gateway);
+    if (!gateway->listener)
+        return -errno;
+    gateway->calls = trigger_calls_new(gateway->loop, gateway->config.database);
+    return gateway->calls ? 0 : -errno;
+}
+
+static int build_http(struct gateway *gateway)
+{
+    struct listen_address address;
+    const char *problem = "reading the address";
+
+    gateway->services = (struct http_services){
+        .hub = gateway->hub,
+        .config = current_config,
+        .database_stats = database_stats,
+        .database_problem = database_problem,
+        .call_trigger = call_trigger,
+        .context = gateway,
+    };
+    int error = listen_address_parse(gateway->config.listen, &address, NULL);
+    if (error == 0)
+        error = http_server_new(gateway->loop, &address, &gateway->services, &gateway->server, &problem);
+    if (error < 0)
+        log_error("cannot serve", log_text("listen", gateway->config.listen), log_text("at", problem),
+                  log_text("reason", strerror(-error)));
+    return error;
+}
+
+static void on_drain(struct loop_timer *timer)
+{
+    struct gateway *gateway = (struct gateway *)((char *)timer - offsetof(struct gateway, drain));
+
+    log_warn("streams cut off", log_number("streams", (int64_t)hub_stats(gateway->hub)->streams),
+             log_text("reason", "they did not take their last bytes within streams.drain_ms"));
+    loop_stop(gateway->loop);
+}
+
+int gateway_new(struct loop *loop, struct config *config, struct gateway **ret_gateway)
+{
+    struct gateway *gateway = calloc(1, sizeof(*gateway));
+    int error;
+
+    if (!gateway)
+        return -ENOMEM;
+    gateway->loop = loop;
+    gateway->config = *config;
+    *config = (struct config){0};
+    error = loop_timer_init(&gateway->drain, loop, on_drain);
+    if (error == 0)
+        error = build_hub(gateway);
+    if (error == 0)
+        error = build_postgres(gateway);
+    if (error == 0)
+        error = build_http(gateway);
+    if (error < 0) {
+        log_error("cannot start", log_text("reason", strerror(-error)));
+        gateway_free(gateway);
+        return error;
+    }
+    listener_start(gateway->listener);
+    log_info("listening", log_text("address", http_server_address(gateway->server)),
+             log_text("version", TUPLECAST_VERSION));
+    if (gateway->config.channels.count == 0)
+        log_warn("no channel may be subscribed to", log_text("reason", "the setting `channels` is empty"));
+    *ret_gateway = gateway;
+    return 0;
+}
+
+void gateway_free(struct gateway *gateway)
+{
+    if (!gateway)
+        return;
+    /* Calls first: answering them resumes suspended connections, which the server must have back before it
+     * stops. */
+    trigger_calls_free(gateway->calls);
+    http_server_free(gateway->server);
+    hub_free(gateway->hub);
+    listener_free(gateway->listener);
+    loop_timer_done(&gateway->drain);
+    config_done(&gateway->config);
+    free(gateway);
+}
+
+void gateway_reload(struct gateway *gateway, struct config *config)
+{
+    struct buffer names;
+
+    buffer_init(&names, 4096);
+    if (config_needs_restart(&gateway->config, config, &names))
+        log_warn("settings changed that need a restart", log_text("settings", buffer_text(&names)));
+    buffer_done(&names);
+    config_done(&gateway->config);
+    gateway->config = *config;
+    *config = (struct config){0};
+    struct hub_options options = hub_options(gateway);
+    hub_reconfigure(gateway->hub, &options);
+    listener_set_probe(gateway->listener, gateway->config.probe.interval_ms,
+                       gateway->config.probe.timeout_ms);
+    log_init(gateway->config.log.level, gateway->config.log.format);
+    log_info("configuration reloaded");
+}
+
+void gateway_close(struct gateway *gateway)
+{
+    if (gateway->closing) {
+        loop_stop(gateway->loop);
+        return;
+    }
+    gateway->closing = true;
+    log_info("closing", log_number("streams", (int64_t)hub_stats(gateway->hub)->streams));
+    http_server_stop_accepting(gateway->server);
+    loop_timer_set(&gateway->drain, gateway->config.streams.drain_ms, 0);
+    hub_close(gateway->hub);
+}

@@ -1,0 +1,220 @@
+#include "http/dispatch.h"
+
+#include "http/handover.h"
+#include "http/reply.h"
+#include "http/routes.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+const char *exchange_header(const struct exchange *exchange, const char *name)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+struct exchange *exchange_new(struct http_server *server, const struct http_services *services,
+                              struct MHD_Connection *connection, const char *target)
+{
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+
+    if (!exchange)
+        return NULL;
+    exchange->server = server;
+    exchange->services = services;
+    exchange->connection = connection;
+    buffer_init(&exchange->body, HTTP_BODY_BYTES_MAX);
+    exchange->target = strdup(target);
+    if (!exchange->target) {
+        free(exchange);
+        return NULL;
+    }
+    char *question = strchr(exchange->target, '?');
+    if (question)
+        *question = '\0';
+    exchange->query_text = question ? question + 1 : "";
+    return exchange;
+}
+
+void exchange_free(struct exchange *exchange)
+{
+    if (!exchange)
+        return;
+    if (exchange->late_response)
+        MHD_destroy_response(exchange->late_response);
+    handover_free(exchange->handover);
+    query_done(&exchange->query);
+    buffer_done(&exchange->body);
+    free(exchange->segment);
+    free(exchange->target);
+    free(exchange);
+}
+
+struct header_census {
+    int hosts, lengths, encodings;
+};
+
+static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                    const char *value)
+{
+    struct header_census *census = context;
+
+    (void)kind;
+    (void)value;
+    census->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+    census->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+    census->encodings += strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
+    return MHD_YES;
+}
+
+/* What RFC 9112 calls invalid and the library lets through: a request whose end two programs may see in
+ * different places. */
+static bool is_ambiguous(struct exchange *exchange)
+{
+    struct header_census census = {0};
+
+    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, count_header, &census);
+    exchange->with_body = census.lengths + census.encodings > 0;
+    return census.hosts > 1 || census.lengths + census.encodings > 1;
+}
+
+/* Compares without telling by its duration how much was right. */
+static bool same_secret(const char *given, const char *secret)
+{
+    size_t given_size = strlen(given), secret_size = strlen(secret);
+    unsigned char difference = given_size != secret_size;
+
+    for (size_t i = 0; i < given_size; i++)
+        difference |= (unsigned char)(given[i] ^ secret[secret_size ? i % secret_size : 0]);
+    return difference == 0;
+}
+
+/* Answers for a guarded resource when the request may not use it; returns true when it may. */
+static bool check_token(struct exchange *exchange, enum MHD_Result *ret_result)
+{
+    const char *token = exchange->services->config(exchange->services->context)->triggers.token;
+    const char *given = exchange_header(exchange, MHD_HTTP_HEADER_AUTHORIZATION);
+    struct MHD_Response *response;
+
+    if (token[0] == '\0') {
+        *ret_result =
+            reply_problem(exchange, MHD_HTTP_FORBIDDEN,
+                          "Triggers cannot be managed here: no token is configured (triggers.token_file, or "
+                          "TUPLECAST_TRIGGERS_TOKEN).");
+        return false;
+    }
+    if (given && strncasecmp(given, "Bearer ", 7) == 0 && same_secret(given + 7, token))
+        return true;
+    response = reply_new_problem(MHD_HTTP_UNAUTHORIZED, NULL,
+                                 given ? "The token is not the configured one."
+                                       : "Send the configured token as Authorization: Bearer <token>.");
+    if (response)
+        reply_add_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                         given ? "Bearer realm=\"tuplecast\", error=\"invalid_token\""
+                               : "Bearer realm=\"tuplecast\"");
+    *ret_result = reply_queue(exchange, MHD_HTTP_UNAUTHORIZED, response);
+    return false;
+}
+
+static enum MHD_Result reply_options(struct exchange *exchange, const char *allow)
+{
+    struct MHD_Response *response = reply_new(NULL, "", 0);
+
+    if (!response)
+        return MHD_NO;
+    reply_add_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+    if (exchange_header(exchange, MHD_HTTP_HEADER_ACCESS_CONTROL_REQUEST_METHOD)) {
+        reply_add_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_METHODS, allow);
+        reply_add_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_HEADERS,
+                         "Authorization, Cache-Control, Content-Type, Last-Event-ID");
+        reply_add_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_MAX_AGE, "600");
+    }
+    return reply_queue(exchange, MHD_HTTP_NO_CONTENT, response);
+}
+
+static enum MHD_Result reply_not_allowed(struct exchange *exchange, const char *allow)
+{
+    struct MHD_Response *response;
+
+    if (strcmp(exchange->method, "OPTIONS") == 0)
+        return reply_options(exchange, allow);
+    response =
+        reply_new_problem(MHD_HTTP_METHOD_NOT_ALLOWED, NULL, "This resource does not know that method.");
+    if (response)
+        reply_add_header(response, MHD_HTTP_HEADER_ALLOW, allow);
+    return reply_queue(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, response);
+}
+
+/* Finds the route and takes the query apart; answers, and returns false, when the request gets no further. */
+static bool find_route(struct exchange *exchange, enum MHD_Result *ret_result)
+{
+    struct buffer allow;
+
+    buffer_init(&allow, 256);
+    int error = routes_find(exchange, &allow);
+    if (error == 0)
+        error = query_parse(exchange->query_text, &exchange->query);
+    if (error == -ENOENT)
+        *ret_result = reply_problem(exchange, MHD_HTTP_NOT_FOUND,
+                                    "There is nothing here. Streams are at /streams/<channel>.");
+    else if (error == -EOPNOTSUPP)
+        *ret_result = reply_not_allowed(exchange, buffer_text(&allow));
+    else if (error == -EINVAL || error == -E2BIG)
+        *ret_result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST,
+                                    error == -EINVAL ? "The address has a bad %%-escape, or a NUL."
+                                                     : "Too many parameters.");
+    else if (error < 0)
+        *ret_result = MHD_NO;
+    buffer_done(&allow);
+    return error == 0;
+}
+
+static bool begin(struct exchange *exchange, enum MHD_Result *ret_result)
+{
+    if (is_ambiguous(exchange)) {
+        exchange->with_body = true; /* its end is not certain: close */
+        *ret_result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST,
+                                    "The request has two Host headers, or says in two ways how long it is.");
+        return false;
+    }
+    if (strlen(exchange->target) + strlen(exchange->query_text) > HTTP_URI_BYTES_MAX) {
+        *ret_result = reply_problem(exchange, MHD_HTTP_URI_TOO_LONG, "An address has at most %d bytes.",
+                                    HTTP_URI_BYTES_MAX);
+        return false;
+    }
+    if (!find_route(exchange, ret_result))
+        return false;
+    return !exchange->route->guarded || check_token(exchange, ret_result);
+}
+
+enum MHD_Result dispatch(struct exchange *exchange, const char *method, const char *upload,
+                         size_t *upload_bytes)
+{
+    enum MHD_Result result = MHD_NO;
+
+    if (!exchange->started) {
+        exchange->started = true;
+        exchange->method = method;
+        if (!begin(exchange, &result))
+            return result;
+        /* Without a body the answer need not wait for the library's next call. */
+        return exchange->with_body ? MHD_YES : exchange->route->handle(exchange);
+    }
+    if (*upload_bytes > 0) {
+        buffer_append(&exchange->body, upload, *upload_bytes);
+        *upload_bytes = 0;
+        return MHD_YES; /* an answer is only possible at the end; what is too much is dropped until then */
+    }
+    if (exchange->late_response) {
+        struct MHD_Response *response = exchange->late_response;
+        exchange->late_response = NULL;
+        return reply_queue(exchange, exchange->late_status, response);
+    }
+    if (exchange->late_status)
+        return MHD_NO; /* there was no memory for the answer */
+    if (exchange->body.failed)
+        return reply_problem(exchange, MHD_HTTP_CONTENT_TOO_LARGE, "A body has at most %d bytes.",
+                             HTTP_BODY_BYTES_MAX);
+    return exchange->route->handle(exchange);
+}

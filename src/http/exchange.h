@@ -1,0 +1,47 @@
+/* One request and its response, from the first byte of the target to the end. The HTTP wing's own header:
+ * libmicrohttpd's types are allowed here and below, nowhere else. */
+#pragma once
+
+#include "base/buffer.h"
+#include "http/query.h"
+#include "http/services.h"
+
+#include <microhttpd.h>
+
+struct http_server;
+struct exchange;
+struct handover;
+
+/* A resource: which requests it is for, and who answers them. A handler queues exactly one response, or
+ * suspends the connection. */
+struct route {
+    const char *method;
+    const char *path; /* segments; "{}" stands for one that is not empty, decoded into exchange->segment */
+    enum MHD_Result (*handle)(struct exchange *exchange);
+    bool guarded; /* changes something, or tells about it: only with the trigger token */
+};
+
+struct exchange {
+    struct http_server *server;
+    const struct http_services *services;
+    struct MHD_Connection *connection;
+    const char *method; /* lent by the library */
+    char *target;       /* as it stood on the wire, cut at the `?` */
+    const char *query_text;
+    struct query query;
+    const struct route *route;
+    char *segment;
+    struct buffer body;
+    bool started;   /* the head has been looked at */
+    bool with_body; /* then the connection is closed after the answer */
+
+    struct handover *handover; /* of a stream; NULL otherwise */
+
+    /* An answer that comes later. */
+    bool suspended;
+    struct MHD_Response *late_response;
+    unsigned late_status;
+};
+
+/* The value of a request header, or NULL. Lent. */
+const char *exchange_header(const struct exchange *exchange, const char *name);

@@ -1,0 +1,29 @@
+/* Handing a stream's socket from libmicrohttpd to the hub (docs/handover.md tells how and why).
+ *
+ * The library writes the response's head and our greeting, then ends the response and closes its descriptor;
+ * we keep a duplicate. */
+#pragma once
+
+#include "http/exchange.h"
+#include "http/stream_request.h"
+
+#include <sys/queue.h>
+
+struct handover {
+    int fd; /* our duplicate of the connection's descriptor; -1 when given away */
+    struct stream_request request;
+    struct buffer greeting;
+    bool ended; /* the library has handed all of the greeting to the kernel */
+    STAILQ_ENTRY(handover) link;
+};
+
+STAILQ_HEAD(handover_list, handover);
+
+/* Queues the response for exchange and sets exchange->handover. Takes the contents of request. MHD_NO closes
+ * the connection. */
+enum MHD_Result handover_begin(struct exchange *exchange, struct stream_request *request);
+
+/* Adds the headers that every answer with a stream has; false without memory. */
+bool handover_add_headers(struct MHD_Response *response);
+
+void handover_free(struct handover *handover); /* closes fd; NULL is fine */

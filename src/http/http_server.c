@@ -1,0 +1,317 @@
+#include "http/http_server.h"
+
+#include "base/log.h"
+#include "http/dispatch.h"
+#include "http/handover.h"
+#include "http/listen_socket.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    RUNS_PER_TURN = 64,
+    SHORTAGE_LOG_MS = 10000,
+    STREAM_USER_TIMEOUT_MS = 30000, /* unacknowledged bytes for so long: the client's machine is gone */
+};
+
+struct http_server {
+    struct loop *loop;
+    const struct http_services *services;
+    struct loop_io listen_io;
+    char address[LISTEN_ADDRESS_TEXT_BYTES];
+    struct MHD_Daemon *daemon;
+    struct loop_io daemon_io;
+    struct loop_timer timer; /* when the library wants to run though nothing happened */
+    struct loop_task kick;
+    struct handover_list takeovers;
+    int spare_fd; /* given up for a moment when descriptors are short, to take a connection off the queue */
+    int64_t shortage_logged_ms;
+    bool paused; /* as many connections as may be: the others wait in the kernel's queue */
+    struct http_stats stats;
+};
+
+static void *on_target(void *context, const char *target, struct MHD_Connection *connection)
+{
+    struct http_server *server = context;
+
+    return exchange_new(server, server->services, connection, target);
+}
+
+static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *url,
+                                 const char *method, const char *version, const char *upload,
+                                 size_t *upload_bytes, void **request_context)
+{
+    (void)context;
+    (void)connection;
+    (void)url;
+    (void)version;
+    if (!*request_context)
+        return MHD_NO;
+    return dispatch(*request_context, method, upload, upload_bytes);
+}
+
+static void on_completed(void *context, struct MHD_Connection *connection, void **request_context,
+                         enum MHD_RequestTerminationCode how)
+{
+    struct http_server *server = context;
+    struct exchange *exchange = *request_context;
+
+    (void)connection;
+    *request_context = NULL;
+    if (exchange && exchange->handover && exchange->handover->ended &&
+        how == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
+        http_server_take_over(server, exchange->handover);
+        exchange->handover = NULL;
+    }
+    exchange_free(exchange);
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+                          enum MHD_ConnectionNotificationCode what)
+{
+    struct http_server *server = context;
+
+    (void)connection;
+    (void)socket_context;
+    server->stats.connections += what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : (uint64_t)-1;
+}
+
+void http_server_take_over(struct http_server *server, struct handover *handover)
+{
+    STAILQ_INSERT_TAIL(&server->takeovers, handover, link);
+}
+
+void http_server_count_response(struct http_server *server, unsigned status)
+{
+    server->stats.responses[status / 100 < 6 ? status / 100 : 0]++;
+}
+
+/* The library has let go of these sockets: from here on they are the hub's. */
+static void subscribe_taken_over(struct http_server *server)
+{
+    const unsigned timeout_ms = STREAM_USER_TIMEOUT_MS;
+
+    while (!STAILQ_EMPTY(&server->takeovers)) {
+        struct handover *handover = STAILQ_FIRST(&server->takeovers);
+        STAILQ_REMOVE_HEAD(&server->takeovers, link);
+        int fd = handover->fd;
+        handover->fd = -1;
+        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+        hub_subscribe(server->services->hub, &handover->request.selection, &handover->request.start, fd);
+        handover_free(handover);
+    }
+}
+
+static void watch_listener(struct http_server *server, bool watch)
+{
+    if (server->listen_io.fd >= 0)
+        loop_io_change(server->loop, &server->listen_io, watch ? EPOLLIN : 0);
+    server->paused = !watch;
+}
+
+static bool has_room(const struct http_server *server)
+{
+    return server->stats.connections <
+           (uint64_t)server->services->config(server->services->context)->limits.requests;
+}
+
+static void run_library(struct http_server *server)
+{
+    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
+    bool waits = false;
+
+    for (int runs = 0; runs < RUNS_PER_TURN; runs++) {
+        MHD_run(server->daemon);
+        subscribe_taken_over(server);
+        waits = MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES;
+        if (!waits || timeout_ms > 0)
+            break;
+    }
+    if (waits)
+        loop_timer_set(&server->timer, (int64_t)timeout_ms, 0);
+    else
+        loop_timer_stop(&server->timer);
+    if (server->paused && has_room(server))
+        watch_listener(server, true);
+}
+
+static void on_daemon_io(struct loop_io *io, uint32_t events)
+{
+    (void)events;
+    run_library((struct http_server *)((char *)io - offsetof(struct http_server, daemon_io)));
+}
+
+static void on_daemon_timer(struct loop_timer *timer)
+{
+    run_library((struct http_server *)((char *)timer - offsetof(struct http_server, timer)));
+}
+
+static void on_kick(struct loop_task *task)
+{
+    run_library((struct http_server *)((char *)task - offsetof(struct http_server, kick)));
+}
+
+void http_server_kick(struct http_server *server)
+{
+    loop_task_queue(server->loop, &server->kick);
+}
+
+/* No descriptor is left. Without this the connection would stay in the queue and wake us again and again. */
+static void shed_connection(struct http_server *server)
+{
+    server->stats.accept_failures++;
+    if (loop_turn_ms(server->loop) - server->shortage_logged_ms >= SHORTAGE_LOG_MS) {
+        server->shortage_logged_ms = loop_turn_ms(server->loop);
+        log_error("connection refused",
+                  log_text("reason", "no file descriptor is left: raise the limit, or lower limits.streams"));
+    }
+    if (server->spare_fd >= 0)
+        close(server->spare_fd);
+    int fd = accept4(server->listen_io.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    if (fd >= 0)
+        close(fd);
+    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+/* Returns whether there may be another one. */
+static bool accept_one(struct http_server *server)
+{
+    struct sockaddr_storage address = {0};
+    socklen_t size = sizeof(address);
+    int one = 1;
+    int fd = accept4(server->listen_io.fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE)
+            shed_connection(server);
+        return errno == ECONNABORTED || errno == EINTR;
+    }
+    server->stats.connections_opened++;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    /* The library closes fd when it cannot take it. */
+    if (MHD_add_connection(server->daemon, fd, (struct sockaddr *)&address, size) != MHD_YES)
+        server->stats.accept_failures++;
+    return true;
+}
+
+static void on_listen_io(struct loop_io *io, uint32_t events)
+{
+    struct http_server *server = (struct http_server *)((char *)io - offsetof(struct http_server, listen_io));
+    int accepted = 0;
+
+    (void)events;
+    while (accepted < ACCEPTS_PER_TURN && has_room(server) && accept_one(server))
+        accepted++;
+    if (!has_room(server))
+        watch_listener(server, false);
+    if (accepted > 0)
+        run_library(server);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *server, unsigned connections_max)
+{
+    /* TURBO: it must not shut down the socket whose duplicate we keep. */
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+        on_access, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)HTTP_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,
+        MHD_OPTION_CONNECTION_LIMIT, connections_max, MHD_OPTION_END);
+}
+
+int http_server_new(struct loop *loop, const struct listen_address *address,
+                    const struct http_services *services, struct http_server **ret_server,
+                    const char **ret_problem)
+{
+    struct http_server *server = calloc(1, sizeof(*server));
+    int error = -ENOMEM;
+
+    *ret_problem = "starting";
+    if (!server)
+        return error;
+    server->loop = loop;
+    server->services = services;
+    server->listen_io = (struct loop_io){.fd = -1, .on_io = on_listen_io};
+    server->daemon_io = (struct loop_io){.fd = -1, .on_io = on_daemon_io};
+    server->kick.on_task = on_kick;
+    server->shortage_logged_ms = -SHORTAGE_LOG_MS;
+    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    STAILQ_INIT(&server->takeovers);
+    error = loop_timer_init(&server->timer, loop, on_daemon_timer);
+    if (error < 0)
+        goto fail;
+    *ret_problem = "listening";
+    error = listen_socket_open(address, &server->listen_io.fd, server->address);
+    if (error < 0)
+        goto fail;
+    *ret_problem = "starting libmicrohttpd";
+    error = -EIO;
+    server->daemon = start_daemon(server, (unsigned)services->config(services->context)->limits.requests +
+                                              ACCEPTS_PER_TURN);
+    const union MHD_DaemonInfo *info =
+        server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+    if (!info || info->epoll_fd < 0)
+        goto fail;
+    server->daemon_io.fd = info->epoll_fd;
+    error = loop_io_add(loop, &server->daemon_io, EPOLLIN);
+    if (error == 0)
+        error = loop_io_add(loop, &server->listen_io, EPOLLIN);
+    if (error < 0)
+        goto fail;
+    *ret_server = server;
+    return 0;
+fail:
+    http_server_free(server);
+    return error;
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (!server)
+        return;
+    http_server_stop_accepting(server);
+    if (server->daemon) {
+        loop_io_remove(server->loop, &server->daemon_io);
+        MHD_run(server->daemon); /* lets resumed connections go on, which MHD_stop_daemon insists on */
+        MHD_stop_daemon(server->daemon);
+    }
+    while (!STAILQ_EMPTY(&server->takeovers)) {
+        struct handover *handover = STAILQ_FIRST(&server->takeovers);
+        STAILQ_REMOVE_HEAD(&server->takeovers, link);
+        handover_free(handover);
+    }
+    loop_task_cancel(server->loop, &server->kick);
+    loop_timer_done(&server->timer);
+    if (server->spare_fd >= 0)
+        close(server->spare_fd);
+    free(server);
+}
+
+void http_server_stop_accepting(struct http_server *server)
+{
+    if (server->listen_io.fd < 0)
+        return;
+    loop_io_remove(server->loop, &server->listen_io);
+    close(server->listen_io.fd);
+    server->listen_io.fd = -1;
+    if (server->address[0] == '/')
+        unlink(server->address);
+}
+
+const char *http_server_address(const struct http_server *server)
+{
+    return server->address;
+}
+
+const struct http_stats *http_server_stats(const struct http_server *server)
+{
+    return &server->stats;
+}

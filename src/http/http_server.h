@@ -1,0 +1,36 @@
+/* The front door: accepts, lets libmicrohttpd parse requests and write heads, and hands streams over to the
+ * hub.
+ *
+ * libmicrohttpd runs without threads on an epoll descriptor of its own, which stands in our loop. We accept
+ * ourselves, so that our limits apply and a shortage of descriptors does not make it spin. A server owns its
+ * listening socket. */
+#pragma once
+
+#include "config/listen_address.h"
+#include "http/services.h"
+#include "loop/loop.h"
+
+struct http_server;
+
+/* services and its callbacks are lent for the server's life. Returns 0; or a negative errno, and *ret_problem
+ * (fixed text) says at what it failed. */
+int http_server_new(struct loop *loop, const struct listen_address *address,
+                    const struct http_services *services, struct http_server **ret_server,
+                    const char **ret_problem);
+void http_server_free(
+    struct http_server *server); /* NULL is fine. Trigger calls must have been answered before. */
+
+/* No new connections from now on; those that exist go on. */
+void http_server_stop_accepting(struct http_server *server);
+
+/* "127.0.0.1:8080" as it really is, port 0 resolved; lent. */
+const char *http_server_address(const struct http_server *server);
+
+const struct http_stats *http_server_stats(const struct http_server *server);
+
+/* Inside http/ only. */
+struct handover;
+void http_server_take_over(struct http_server *server,
+                           struct handover *handover); /* queues it; the server frees it */
+void http_server_count_response(struct http_server *server, unsigned status);
+void http_server_kick(struct http_server *server); /* something was resumed: run the library soon */

@@ -1,0 +1,62 @@
+/* GET / and the other files of the web page, out of the program itself. */
+#include "base/embedded.h"
+#include "http/reply.h"
+#include "http/routes.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { PATH_BYTES = 128 };
+
+static const char *content_type(const char *path)
+{
+    static const char *const types[][2] = {
+        {".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"},
+        {".css", "text/css; charset=utf-8"},   {".svg", "image/svg+xml"},
+        {".json", "application/json"},         {".ts", "text/plain; charset=utf-8"},
+    };
+    const char *ending = strrchr(path, '.');
+
+    for (size_t i = 0; ending && i < sizeof(types) / sizeof(*types); i++)
+        if (strcmp(types[i][0], ending) == 0)
+            return types[i][1];
+    return "application/octet-stream";
+}
+
+/* FNV-1a over the contents: an entity tag that changes with them. */
+static void make_tag(const struct embedded_file *file, char tag[24])
+{
+    uint64_t hash = 0xcbf29ce484222325;
+
+    for (size_t i = 0; i < file->size_bytes; i++)
+        hash = (hash ^ file->data[i]) * 0x100000001b3;
+    snprintf(tag, 24, "\"%016" PRIx64 "\"", hash);
+}
+
+enum MHD_Result pages_get(struct exchange *exchange)
+{
+    static const char policy[] =
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+        "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    const char *if_none_match = exchange_header(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    char path[PATH_BYTES], tag[24];
+
+    snprintf(path, sizeof(path), "www/%s", exchange->segment ? exchange->segment : "index.html");
+    const struct embedded_file *file = embedded_find(path);
+    if (!file)
+        return reply_problem(exchange, MHD_HTTP_NOT_FOUND,
+                             "There is nothing here. Streams are at /streams/<channel>.");
+    make_tag(file, tag);
+    bool same = if_none_match && strcmp(if_none_match, tag) == 0;
+    struct MHD_Response *response =
+        reply_new(content_type(path), same ? "" : (const char *)file->data, same ? 0 : file->size_bytes);
+    if (!response)
+        return MHD_NO;
+    reply_add_header(response, MHD_HTTP_HEADER_ETAG, tag);
+    reply_add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
+                     "no-cache"); /* may be kept, but ask each time */
+    reply_add_header(response, "Content-Security-Policy", policy);
+    reply_add_header(response, "Referrer-Policy", "no-referrer");
+    return reply_queue(exchange, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response);
+}

@@ -1,0 +1,77 @@
+/* GET /streams and /streams/{channel}. */
+#include "http/handover.h"
+#include "http/reply.h"
+#include "http/routes.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* There is no room now, and any status but 200 would make a browser give up: so a stream of one event. */
+static enum MHD_Result reply_busy(struct exchange *exchange, int why)
+{
+    static const char format[] = "event: busy\ndata: {\"reason\":\"%s\"}\n\n";
+    struct MHD_Response *response;
+    struct buffer body;
+
+    buffer_init(&body, 1024);
+    hub_append_greeting(exchange->services->hub, &body);
+    buffer_printf(&body, format,
+                  why == -ESHUTDOWN ? "shutting down"
+                  : why == -EMFILE  ? "as many streams as limits.streams allows"
+                                    : "as many channels as limits.channels allows");
+    response = reply_new(NULL, buffer_bytes(&body), buffer_size(&body));
+    buffer_done(&body);
+    if (!response || !handover_add_headers(response))
+        return MHD_NO;
+    reply_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    return reply_queue(exchange, MHD_HTTP_OK, response);
+}
+
+static enum MHD_Result reply_head(struct exchange *exchange)
+{
+    struct MHD_Response *response = reply_new(NULL, "", 0);
+
+    if (!response || !handover_add_headers(response))
+        return MHD_NO;
+    return reply_queue(exchange, MHD_HTTP_OK, response);
+}
+
+/* The first channel of the selection that the configuration does not allow, or NULL. */
+static const char *forbidden_channel(const struct config *config, const struct selection *selection)
+{
+    for (size_t i = 0; i < selection->channels.count; i++)
+        if (!config_channel_allowed(config, selection->channels.items[i]))
+            return selection->channels.items[i];
+    return NULL;
+}
+
+enum MHD_Result streams_get(struct exchange *exchange)
+{
+    const struct config *config = exchange->services->config(exchange->services->context);
+    struct stream_request request = {0};
+    enum MHD_Result result;
+    struct buffer problem;
+
+    buffer_init(&problem, 1024);
+    int error =
+        stream_request_parse(exchange->segment, &exchange->query, exchange_header(exchange, "Last-Event-ID"),
+                             (size_t)config->limits.channels_per_stream, &request, &problem);
+    const char *forbidden = error == 0 ? forbidden_channel(config, &request.selection) : NULL;
+    if (error == -EINVAL)
+        result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST, "%s", buffer_text(&problem));
+    else if (error < 0)
+        result = MHD_NO;
+    else if (forbidden)
+        result =
+            reply_problem(exchange, MHD_HTTP_NOT_FOUND,
+                          "Channel \"%s\" is not among those that the setting `channels` allows.", forbidden);
+    else if (strcmp(exchange->method, "HEAD") == 0)
+        result = reply_head(exchange);
+    else if ((error = hub_admit(exchange->services->hub, &request.selection)) < 0)
+        result = reply_busy(exchange, error);
+    else
+        result = handover_begin(exchange, &request);
+    stream_request_done(&request);
+    buffer_done(&problem);
+    return result;
+}

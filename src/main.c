@@ -1,0 +1,221 @@
+/* The program: arguments, signals, exit codes. */
+#include "base/log.h"
+#include "gateway.h"
+#include "http/ready_probe.h"
+#include "postgres/setup.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <locale.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */, PROBLEMS_BYTES_MAX = 1 << 20 };
+
+struct arguments {
+    const char *command;
+    struct config_source source;
+    bool dry_run;
+};
+
+struct program {
+    struct loop_signals signals;
+    struct arguments arguments;
+    struct gateway *gateway;
+};
+
+static const char usage_text[] =
+    "Usage: tuplecast [serve] [options]   run the gateway\n"
+    "       tuplecast setup [options]     install or upgrade the database side (--dry-run prints the SQL)\n"
+    "       tuplecast check [options]     read the configuration, say what is wrong\n"
+    "       tuplecast ready [options]     ask a running gateway whether it can serve; exit 0 or 1\n"
+    "\n"
+    "  -c, --config FILE        configuration (default: " CONFIG_FILE_DEFAULT ", if it is there)\n"
+    "  -d, --database STRING    libpq connection string; default: DATABASE_URL, or libpq's PG* variables\n"
+    "  -l, --listen ADDRESS     address to serve, such as 127.0.0.1:8080\n"
+    "      --channels LIST      channels that may be subscribed to, comma separated; * and ? are patterns\n"
+    "      --log-level LEVEL    debug, info, warn or error\n"
+    "      --dry-run            with setup: print what would be run\n"
+    "      --version, --help\n"
+    "\n"
+    "Each setting can also come from the environment: TUPLECAST_LISTEN, TUPLECAST_STREAMS_HEARTBEAT_MS and "
+    "so on.\n";
+
+static bool parse_arguments(int count, char **values, struct arguments *ret_arguments, int *ret_exit)
+{
+    enum { OPTION_CHANNELS = 256, OPTION_LOG_LEVEL, OPTION_DRY_RUN, OPTION_VERSION, OPTION_HELP };
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"database", required_argument, NULL, 'd'},
+        {"listen", required_argument, NULL, 'l'},
+        {"channels", required_argument, NULL, OPTION_CHANNELS},
+        {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
+        {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+        {"version", no_argument, NULL, OPTION_VERSION},
+        {"help", no_argument, NULL, OPTION_HELP},
+        {0},
+    };
+    struct arguments arguments = {.command = "serve", .source = {.getenv = getenv}};
+    int option;
+
+    *ret_exit = EXIT_SUCCESS;
+    while ((option = getopt_long(count, values, "c:d:l:", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            arguments.source.file = optarg;
+            break;
+        case 'd':
+            arguments.source.database = optarg;
+            break;
+        case 'l':
+            arguments.source.listen = optarg;
+            break;
+        case OPTION_CHANNELS:
+            arguments.source.channels = optarg;
+            break;
+        case OPTION_LOG_LEVEL:
+            arguments.source.log_level = optarg;
+            break;
+        case OPTION_DRY_RUN:
+            arguments.dry_run = true;
+            break;
+        case OPTION_VERSION:
+            puts("tuplecast " TUPLECAST_VERSION);
+            return false;
+        case OPTION_HELP:
+            fputs(usage_text, stdout);
+            return false;
+        default:
+            fputs("Try: tuplecast --help\n", stderr);
+            *ret_exit = EXIT_USAGE;
+            return false;
+        }
+    }
+    if (optind < count)
+        arguments.command = values[optind++];
+    if (optind < count) {
+        fprintf(stderr, "tuplecast: `%s` is one argument too many. Try: tuplecast --help\n", values[optind]);
+        *ret_exit = EXIT_USAGE;
+        return false;
+    }
+    *ret_arguments = arguments;
+    return true;
+}
+
+/* Loads the configuration and writes what is wrong with it to stderr. */
+static int load(const struct config_source *source, struct config *ret_config)
+{
+    struct buffer problems;
+
+    buffer_init(&problems, PROBLEMS_BYTES_MAX);
+    int error = config_load(source, ret_config, &problems);
+    const char *text = buffer_text(&problems);
+    if (error < 0)
+        fputs(text && text[0] ? text : "the configuration cannot be read\n", stderr);
+    buffer_done(&problems);
+    return error;
+}
+
+static void reload(struct program *program)
+{
+    struct config config;
+
+    if (load(&program->arguments.source, &config) < 0)
+        log_error("configuration not reloaded",
+                  log_text("reason", "it has mistakes; the old one stays in force"));
+    else
+        gateway_reload(program->gateway, &config);
+}
+
+static void on_signal(struct loop_signals *signals, int signal_number)
+{
+    struct program *program = (struct program *)((char *)signals - offsetof(struct program, signals));
+
+    if (signal_number == SIGHUP)
+        reload(program);
+    else
+        gateway_close(program->gateway);
+}
+
+static int serve(const struct arguments *arguments, struct config *config)
+{
+    struct program program = {.arguments = *arguments};
+    struct loop *loop = loop_new();
+    sigset_t signals;
+
+    if (!loop) {
+        log_error("cannot start", log_text("reason", strerror(errno)));
+        return EXIT_FAILURE;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    int error = loop_signals_init(&program.signals, loop, &signals, on_signal);
+    if (error == 0)
+        error = gateway_new(loop, config, &program.gateway);
+    if (error == 0) {
+        error = loop_run(loop);
+        gateway_free(program.gateway);
+        if (error == 0)
+            log_info("closed");
+        else
+            log_error("loop failed", log_text("reason", strerror(-error)));
+    }
+    loop_signals_done(&program.signals);
+    loop_free(loop);
+    return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int check(const struct config *config)
+{
+    struct buffer text;
+
+    buffer_init(&text, PROBLEMS_BYTES_MAX);
+    config_print(config, &text);
+    const char *printed = buffer_text(&text);
+    if (printed)
+        fputs(printed, stdout);
+    buffer_done(&text);
+    return printed ? EXIT_SUCCESS : EXIT_FAILURE;
+}
+
+static int ready(const struct config *config)
+{
+    struct listen_address address;
+
+    if (listen_address_parse(config->listen, &address, NULL) < 0)
+        return EXIT_CONFIG;
+    return ready_probe(&address, stderr) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(int argument_count, char **argument_values)
+{
+    struct arguments arguments;
+    struct config config;
+    int status;
+
+    setlocale(LC_CTYPE, "C.UTF-8");
+    if (!parse_arguments(argument_count, argument_values, &arguments, &status))
+        return status;
+    if (load(&arguments.source, &config) < 0)
+        return EXIT_CONFIG;
+    log_init(config.log.level, config.log.format);
+    if (strcmp(arguments.command, "serve") == 0) {
+        status = serve(&arguments, &config);
+    } else if (strcmp(arguments.command, "setup") == 0) {
+        status =
+            setup_run(config.database, arguments.dry_run, stdout, stderr) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+    } else if (strcmp(arguments.command, "check") == 0) {
+        status = check(&config);
+    } else if (strcmp(arguments.command, "ready") == 0) {
+        status = ready(&config);
+    } else {
+        fprintf(stderr, "tuplecast: there is no command `%s`. Try: tuplecast --help\n", arguments.command);
+        status = EXIT_USAGE;
+    }
+    config_done(&config);
+    return status;
+}

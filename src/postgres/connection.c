@@ -1,0 +1,280 @@
+#include "postgres/connection.h"
+
+#include "base/log.h"
+#include "postgres/conninfo.h"
+#include "postgres/resolver.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+
+enum {
+    CONNECT_DEADLINE_MS = 5000, /* for all hosts together, after their names are known */
+    RESOLVE_DEADLINE_MS = 5000,
+    BACKOFF_MIN_MS = 100,
+    BACKOFF_MAX_MS = 5000,
+    STEADY_MS = 10000, /* a connection that held so long starts with the shortest back-off again */
+    PROBLEM_BYTES = 512,
+};
+
+enum connection_state { OFF, RESOLVING, CONNECTING, UP, WAITING };
+
+struct connection {
+    struct loop_io io; /* first: on_io casts; fd is -1 while it is not in the loop */
+    struct loop *loop;
+    struct loop_timer timer; /* CONNECTING: deadline; WAITING: end of the back-off */
+    struct resolver *resolver;
+    struct connection_hooks hooks;
+    void *context;
+
+    enum connection_state state;
+    char *text;
+    struct conninfo info;
+    PGconn *pq;
+    int64_t backoff_ms;
+    int64_t up_since_ms;
+    char problem[PROBLEM_BYTES];
+};
+
+static void watch(struct connection *connection, uint32_t events)
+{
+    connection->io.fd = PQsocket(connection->pq);
+    if (connection->io.fd >= 0 && loop_io_add(connection->loop, &connection->io, events) < 0)
+        connection->io.fd = -1;
+}
+
+static void unwatch(struct connection *connection)
+{
+    loop_io_remove(connection->loop, &connection->io);
+    connection->io.fd = -1;
+}
+
+static void set_problem(struct connection *connection, const char *text)
+{
+    snprintf(connection->problem, sizeof(connection->problem), "%s", text);
+    for (char *at = connection->problem; *at; at++)
+        if (*at == '\n' || *at == '\t')
+            *at = ' ';
+    for (size_t end = strlen(connection->problem); end > 0 && connection->problem[end - 1] == ' ';)
+        connection->problem[--end] = '\0';
+}
+
+/* Whatever is under way ends here. */
+static void tear_down(struct connection *connection)
+{
+    resolver_stop(connection->resolver);
+    loop_timer_stop(&connection->timer);
+    unwatch(connection);
+    PQfinish(connection->pq);
+    connection->pq = NULL;
+    conninfo_done(&connection->info);
+}
+
+static int64_t next_backoff_ms(struct connection *connection)
+{
+    uint32_t random = 0;
+    int64_t base_ms = connection->backoff_ms;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
+        random = (uint32_t)loop_clock_us();
+    connection->backoff_ms = base_ms * 2 < BACKOFF_MAX_MS ? base_ms * 2 : BACKOFF_MAX_MS;
+    return base_ms / 2 + random % (base_ms / 2 + 1);
+}
+
+static void fail(struct connection *connection, const char *reason)
+{
+    char copy[PROBLEM_BYTES];
+
+    set_problem(connection, reason);
+    snprintf(copy, sizeof(copy), "%s", connection->problem);
+    if (connection->state == UP && loop_clock_ms() - connection->up_since_ms >= STEADY_MS)
+        connection->backoff_ms = BACKOFF_MIN_MS;
+    tear_down(connection);
+    connection->state = OFF;
+    if (connection->hooks.reconnect) {
+        int64_t wait_ms = next_backoff_ms(connection);
+        log_warn("database away", log_text("reason", copy), log_number("next_try_ms", wait_ms));
+        connection->state = WAITING;
+        loop_timer_set(&connection->timer, wait_ms, 0);
+    }
+    connection->hooks.on_down(connection->context, copy);
+}
+
+static void poll_connecting(struct connection *connection)
+{
+    /* libpq may close the socket and open another, even under the same number: so out of the loop and in
+     * again. */
+    unwatch(connection);
+    switch (PQconnectPoll(connection->pq)) {
+    case PGRES_POLLING_READING:
+        watch(connection, EPOLLIN);
+        break;
+    case PGRES_POLLING_WRITING:
+        watch(connection, EPOLLOUT);
+        break;
+    case PGRES_POLLING_OK:
+        loop_timer_stop(&connection->timer);
+        if (PQsetnonblocking(connection->pq, 1) < 0) {
+            fail(connection, PQerrorMessage(connection->pq));
+            return;
+        }
+        connection->state = UP;
+        connection->up_since_ms = loop_clock_ms();
+        watch(connection, EPOLLIN);
+        connection->hooks.on_up(connection->context);
+        break;
+    case PGRES_POLLING_FAILED:
+    case PGRES_POLLING_ACTIVE:
+    default:
+        fail(connection, PQerrorMessage(connection->pq));
+        break;
+    }
+}
+
+static void on_connection_io(struct loop_io *io, uint32_t events)
+{
+    struct connection *connection = (struct connection *)io;
+
+    if (connection->state == CONNECTING) {
+        poll_connecting(connection);
+        return;
+    }
+    assert(connection->state == UP);
+    if (events & EPOLLOUT)
+        connection_flush(connection);
+    if (connection->state == UP && (events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
+        connection->hooks.on_input(connection->context);
+}
+
+static void begin(struct connection *connection)
+{
+    char *problem = NULL;
+
+    connection->state = RESOLVING;
+    int error = conninfo_init(&connection->info, connection->text, &problem);
+    if (error < 0) {
+        fail(connection, problem ? problem : strerror(-error));
+        free(problem);
+        return;
+    }
+    resolver_start(connection->resolver, &connection->info, RESOLVE_DEADLINE_MS);
+}
+
+static void on_resolved(void *context, const char *problem)
+{
+    struct connection *connection = context;
+
+    if (problem) {
+        fail(connection, problem);
+        return;
+    }
+    if (conninfo_params(&connection->info) == 0)
+        connection->pq = PQconnectStartParams(connection->info.keywords, connection->info.values, 1);
+    if (!connection->pq) {
+        fail(connection, "out of memory");
+        return;
+    }
+    if (PQstatus(connection->pq) == CONNECTION_BAD) {
+        fail(connection, PQerrorMessage(connection->pq));
+        return;
+    }
+    connection->state = CONNECTING;
+    loop_timer_set(&connection->timer, CONNECT_DEADLINE_MS, 0);
+    watch(connection, EPOLLOUT); /* "as if PQconnectPoll had returned PGRES_POLLING_WRITING" */
+}
+
+static void on_connection_timer(struct loop_timer *timer)
+{
+    struct connection *connection = (struct connection *)((char *)timer - offsetof(struct connection, timer));
+
+    if (connection->state == WAITING)
+        begin(connection);
+    else if (connection->state == CONNECTING)
+        fail(connection, "no connection within 5 s");
+}
+
+struct connection *connection_new(struct loop *loop, const char *text, const struct connection_hooks *hooks,
+                                  void *context)
+{
+    struct connection *connection = calloc(1, sizeof(*connection));
+
+    if (!connection)
+        return NULL;
+    connection->io = (struct loop_io){.fd = -1, .on_io = on_connection_io};
+    connection->loop = loop;
+    connection->hooks = *hooks;
+    connection->context = context;
+    connection->backoff_ms = BACKOFF_MIN_MS;
+    connection->text = strdup(text);
+    connection->resolver = resolver_new(loop, on_resolved, connection);
+    if (!connection->text || !connection->resolver ||
+        loop_timer_init(&connection->timer, loop, on_connection_timer) < 0) {
+        connection_free(connection);
+        errno = ENOMEM;
+        return NULL;
+    }
+    return connection;
+}
+
+void connection_free(struct connection *connection)
+{
+    if (!connection)
+        return;
+    if (connection->timer.loop)
+        connection_stop(connection);
+    resolver_free(connection->resolver);
+    loop_timer_done(&connection->timer);
+    free(connection->text);
+    free(connection);
+}
+
+void connection_start(struct connection *connection)
+{
+    if (connection->state != OFF)
+        return;
+    connection->state = WAITING;
+    loop_timer_set(&connection->timer, 1, 0);
+}
+
+void connection_stop(struct connection *connection)
+{
+    tear_down(connection);
+    connection->state = OFF;
+}
+
+void connection_lose(struct connection *connection, const char *reason)
+{
+    if (connection->state != OFF && connection->state != WAITING)
+        fail(connection, reason);
+}
+
+PGconn *connection_pq(const struct connection *connection)
+{
+    return connection->state == UP ? connection->pq : NULL;
+}
+
+bool connection_is_off(const struct connection *connection)
+{
+    return connection->state == OFF;
+}
+
+void connection_flush(struct connection *connection)
+{
+    if (connection->state != UP)
+        return;
+    int left = PQflush(connection->pq);
+    if (left < 0)
+        fail(connection, PQerrorMessage(connection->pq));
+    else
+        loop_io_change(connection->loop, &connection->io, left > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+const char *connection_problem(struct connection *connection)
+{
+    set_problem(connection, connection->pq ? PQerrorMessage(connection->pq) : "not connected");
+    return connection->problem;
+}

@@ -1,0 +1,45 @@
+/* A connection to PostgreSQL that comes back by itself, without ever blocking.
+ *
+ *     OFF -> RESOLVING -> CONNECTING -> UP -> WAITING (back-off, with jitter) -> RESOLVING -> ...
+ *
+ * Used by the listener and by the trigger calls; what is said over it is theirs. PQ types stay inside
+ * postgres/. */
+#pragma once
+
+#include "loop/loop.h"
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+
+struct connection;
+
+struct connection_hooks {
+    void (*on_up)(void *context);    /* connected; PQ functions may be used */
+    void (*on_input)(void *context); /* the socket is readable: PQconsumeInput has not been called yet */
+    void (*on_down)(void *context,
+                    const char *reason); /* was UP and is not any more, or could not be reached */
+    bool reconnect;                      /* false: stays OFF after a failure */
+};
+
+/* text: a libpq connection string, "" for the environment. hooks are copied; none is called from within a
+ * call of ours but connection_lose. NULL with errno set. */
+struct connection *connection_new(struct loop *loop, const char *text, const struct connection_hooks *hooks,
+                                  void *context);
+void connection_free(struct connection *connection); /* no hook is called; NULL is fine */
+
+void connection_start(struct connection *connection); /* from OFF; otherwise does nothing */
+void connection_stop(struct connection *connection);  /* to OFF, without a hook */
+
+/* Gives up a connection that is UP, or being made; calls on_down. reason is logged and shown. */
+void connection_lose(struct connection *connection, const char *reason);
+
+/* The libpq object while UP, else NULL; lent. */
+PGconn *connection_pq(const struct connection *connection);
+bool connection_is_off(const struct connection *connection);
+
+/* After anything was queued for sending: hands it to the kernel, as far as it takes it now. Loses the
+ * connection on an error. */
+void connection_flush(struct connection *connection);
+
+/* PQerrorMessage on one line, without the trailing line break; lent until the next call. */
+const char *connection_problem(struct connection *connection);

@@ -1,0 +1,45 @@
+/* The channels of a listener: which are wanted, which the server knows of, and what must be said to make the
+ * two agree. */
+#pragma once
+
+#include "base/buffer.h"
+
+#include <libpq-fe.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct listened {
+    char *name; /* first: the tree compares it */
+    bool wanted;
+    bool on_server; /* LISTEN is in force there */
+    bool in_flight; /* a LISTEN or UNLISTEN for it is on its way: whichever changes on_server */
+    bool announced; /* it was reported as listening since it was wanted; an outage does not change that */
+    TAILQ_ENTRY(listened) link;
+};
+
+struct listen_set {
+    TAILQ_HEAD(, listened) channels;
+    void *by_name;
+    uint64_t on_server_count;
+};
+
+void listen_set_init(struct listen_set *set);
+void listen_set_done(struct listen_set *set);
+
+/* 0 or -ENOMEM. */
+int listen_set_want(struct listen_set *set, const char *name, bool wanted);
+
+/* Appends LISTEN and UNLISTEN for what is not as it is wanted, at most LISTEN_COMMANDS_PER_BATCH, and marks
+ * it as on its way. Returns 0 or -ENOMEM. */
+int listen_set_append_commands(struct listen_set *set, PGconn *pq, struct buffer *sql);
+
+/* "LISTEN name;" with the name quoted by libpq. 0 or -ENOMEM. */
+int listen_set_append_command(PGconn *pq, struct buffer *sql, const char *verb, const char *name);
+
+void listen_set_confirm(struct listen_set *set); /* what was on its way has committed */
+void listen_set_lose(struct listen_set *set);    /* the connection is gone, and every LISTEN with it */
+
+/* Reports what is newly in force, and forgets what is neither wanted nor known to the server. on_listening
+ * must not change the set. */
+void listen_set_announce(struct listen_set *set, void (*on_listening)(void *context, const char *name),
+                         void *context);

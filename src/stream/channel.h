@@ -1,0 +1,51 @@
+/* A channel and its memory: the last events, so that a client that comes back gets what it missed.
+ *
+ *       since                          newest
+ *         |  events, numbers rising      |
+ *   ------+------------------------------+---->  numbers of the hub
+ *
+ * Of everything numbered above `since` the channel holds all that happened on it; about what is numbered
+ * `since` or below it knows nothing. The channel does not know its readers; each keeps the number it saw
+ * last. */
+#pragma once
+
+#include "stream/event.h"
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+struct feed;
+
+struct channel {
+    char *name;
+    bool listening; /* LISTEN is in force: all that is committed from now on arrives */
+    uint64_t since;
+    int64_t unused_since_ms; /* when its last feed left; meaningless while there are feeds */
+
+    struct event **ring; /* capacity is a power of two; the oldest event is at `first` */
+    size_t ring_capacity, ring_first, ring_count;
+    size_t memory_bytes; /* of the events that the ring holds */
+
+    struct feed **feeds; /* those that read this channel; lent */
+    size_t feed_count;
+
+    TAILQ_ENTRY(channel) link;
+};
+
+TAILQ_HEAD(channel_list, channel);
+
+struct channel *channel_new(const char *name); /* copies name; NULL when out of memory */
+void channel_free(struct channel *channel);    /* NULL is fine; there must be no feeds left */
+
+/* Keeps its own reference; event->number must be above all before. Returns 0 or -ENOMEM: then nothing
+ * changed. */
+int channel_remember(struct channel *channel, struct event *event);
+
+/* Drops the oldest event; `since` moves up to its number. Does nothing without events. */
+void channel_forget_oldest(struct channel *channel);
+
+/* Lends the first event numbered above number; NULL when there is none. */
+struct event *channel_next(const struct channel *channel, uint64_t number);
+
+int channel_add_feed(struct channel *channel, struct feed *feed); /* 0 or -ENOMEM */
+void channel_remove_feed(struct channel *channel, struct feed *feed);

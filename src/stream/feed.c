@@ -1,0 +1,278 @@
+#include "stream/feed.h"
+
+#include "stream/frame.h"
+#include "stream/json_text.h"
+#include "stream/subscriber.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct feed *feed_new(struct hub_state *hub, char *key, struct selection *selection,
+                      struct channel **channels)
+{
+    size_t count = selection->channels.count;
+    struct feed *feed = calloc(1, sizeof(*feed));
+    struct channel **copy = malloc(count * sizeof(struct channel *));
+
+    if (!feed || !copy)
+        goto fail;
+    memcpy(copy, channels, count * sizeof(struct channel *));
+    feed->hub = hub;
+    feed->channels = copy;
+    feed->last_frame_ms = loop_turn_ms(hub->loop);
+    frame_log_init(&feed->log);
+    TAILQ_INIT(&feed->opening);
+    TAILQ_INIT(&feed->live);
+    TAILQ_INIT(&feed->blocked);
+    for (size_t i = 0; i < count; i++) {
+        if (channel_add_feed(channels[i], feed) < 0) {
+            while (i > 0)
+                channel_remove_feed(channels[--i], feed);
+            goto fail;
+        }
+    }
+    feed->key = key;
+    feed->selection = *selection;
+    *selection = (struct selection){0};
+    hub->stats.feeds++;
+    return feed;
+fail:
+    free(copy);
+    free(feed);
+    return NULL;
+}
+
+static void free_all(struct subscriber_list *list)
+{
+    while (!TAILQ_EMPTY(list))
+        subscriber_free(TAILQ_FIRST(list));
+}
+
+void feed_free(struct feed *feed)
+{
+    if (!feed)
+        return;
+    free_all(&feed->opening);
+    free_all(&feed->live);
+    free_all(&feed->blocked);
+    for (size_t i = 0; i < feed->selection.channels.count; i++) {
+        channel_remove_feed(feed->channels[i], feed);
+        feed->channels[i]->unused_since_ms = loop_turn_ms(feed->hub->loop);
+    }
+    if (feed->dirty)
+        TAILQ_REMOVE(&feed->hub->dirty, feed, dirty_link);
+    feed->hub->stats.feeds--;
+    frame_log_done(&feed->log);
+    selection_done(&feed->selection);
+    free(feed->channels);
+    free(feed->key);
+    free(feed);
+}
+
+bool feed_is_ready(const struct feed *feed)
+{
+    for (size_t i = 0; i < feed->selection.channels.count; i++)
+        if (!feed->channels[i]->listening)
+            return false;
+    return true;
+}
+
+static void mark_dirty(struct feed *feed)
+{
+    if (!feed->dirty) {
+        feed->dirty = true;
+        TAILQ_INSERT_TAIL(&feed->hub->dirty, feed, dirty_link);
+    }
+    loop_task_queue(feed->hub->loop, &feed->hub->service);
+}
+
+/* Moves the LIVE subscribers of list whose offset is below the given one back to catching up. */
+static void drop_below(struct feed *feed, struct subscriber_list *list, uint64_t offset)
+{
+    struct subscriber *next;
+
+    for (struct subscriber *subscriber = TAILQ_FIRST(list); subscriber; subscriber = next) {
+        next = TAILQ_NEXT(subscriber, link);
+        if (subscriber->state == SUBSCRIBER_LIVE && subscriber->offset < offset)
+            subscriber_fall_behind(subscriber);
+        else if (list == &feed->live)
+            break; /* ordered by offset */
+    }
+}
+
+static void drop_log_below(struct feed *feed, uint64_t offset)
+{
+    drop_below(feed, &feed->live, offset);
+    drop_below(feed, &feed->blocked, offset);
+    frame_log_trim(&feed->log, offset);
+}
+
+void feed_fall_behind(struct feed *feed)
+{
+    drop_below(feed, &feed->live, UINT64_MAX);
+    drop_below(feed, &feed->blocked, UINT64_MAX);
+    frame_log_trim(&feed->log, frame_log_head(&feed->log));
+}
+
+/* The log has reached its size: the older half goes, and who has not sent that falls back to catching up. */
+static void bound_log(struct feed *feed)
+{
+    size_t size = buffer_size(&feed->log.bytes);
+    size_t limit = feed->hub->options.feed_log_bytes;
+
+    if (size <= limit)
+        return;
+    const struct frame_note *note = frame_log_frame_at(&feed->log, feed->log.tail + size - limit / 2);
+    drop_log_below(feed, note ? note->end : frame_log_head(&feed->log));
+}
+
+static void end_frame(struct feed *feed, uint64_t number, int64_t received_us)
+{
+    feed->last_frame_ms = loop_turn_ms(feed->hub->loop);
+    if (frame_log_end_frame(&feed->log, number, received_us) < 0) {
+        feed_fall_behind(feed);
+        return;
+    }
+    feed->head_number = number;
+    bound_log(feed);
+    mark_dirty(feed);
+}
+
+void feed_append_event(struct feed *feed, const struct event *event)
+{
+    if (feed->live_count == 0 || !selection_wants(&feed->selection, event))
+        return;
+    feed_encode(feed, event, frame_log_begin_frame(&feed->log));
+    end_frame(feed, event->number, event->received_us);
+}
+
+static void append_control_to(struct feed *feed, struct subscriber_list *list, const char *name,
+                              const char *data)
+{
+    struct subscriber *next;
+
+    for (struct subscriber *subscriber = TAILQ_FIRST(list); subscriber; subscriber = next) {
+        next = TAILQ_NEXT(subscriber, link);
+        if (subscriber->state == SUBSCRIBER_LIVE || subscriber->feed != feed)
+            continue;
+        subscriber_append_control(subscriber, name, data);
+        if (list == &feed->opening)
+            subscriber_serve(subscriber);
+    }
+}
+
+void feed_append_control(struct feed *feed, const char *name, const char *data)
+{
+    struct buffer *out = frame_log_begin_frame(&feed->log);
+
+    append_control_to(feed, &feed->opening, name, data);
+    append_control_to(feed, &feed->blocked, name, data);
+    append_control_to(feed, &feed->hub->catching, name, data);
+    feed->last_frame_ms = loop_turn_ms(feed->hub->loop);
+    if (feed->live_count == 0)
+        return;
+    if (name)
+        frame_event(out, NULL, name, data, strlen(data));
+    else
+        frame_comment(out, data);
+    end_frame(feed, feed->hub->now.number, 0);
+}
+
+int feed_flush(struct feed *feed, int sends_max)
+{
+    uint64_t head = frame_log_head(&feed->log);
+    struct subscriber *first;
+    int sends = 0;
+
+    while ((first = TAILQ_FIRST(&feed->live)) && first->offset < head) {
+        if (sends == sends_max)
+            return sends;
+        subscriber_serve(first);
+        sends++;
+    }
+    /* Everybody who can take it has it all: what remains is for the blocked ones, up to the log's bound. */
+    if (TAILQ_EMPTY(&feed->blocked))
+        frame_log_trim(&feed->log, head);
+    feed->dirty = false;
+    TAILQ_REMOVE(&feed->hub->dirty, feed, dirty_link);
+    return sends;
+}
+
+bool feed_is_behind(const struct feed *feed)
+{
+    const struct subscriber *first = TAILQ_FIRST(&feed->live);
+
+    return first && frame_log_head(&feed->log) - first->offset > feed->hub->options.feed_log_bytes / 2;
+}
+
+static void encode_outage(const struct feed *feed, const struct event *event, struct buffer *out)
+{
+    struct cursor before = feed->hub->now;
+    char requested[ID_BYTES_MAX + 1];
+
+    before.number = event->number - 1;
+    cursor_format(&before, requested);
+    feed_encode_gap(feed, "outage", requested, event->number, out);
+}
+
+void feed_encode(const struct feed *feed, const struct event *event, struct buffer *out)
+{
+    struct cursor cursor = feed->hub->now;
+    char id[ID_BYTES_MAX + 1];
+    struct buffer scratch;
+
+    if (event->type == EVENT_TYPE_OUTAGE) {
+        encode_outage(feed, event, out);
+        return;
+    }
+    cursor.number = event->number;
+    cursor_format(&cursor, id);
+    buffer_init(&scratch, 64);
+    frame_event(out, id, selection_event_name(&feed->selection, event, &scratch), event_json(event),
+                event->json_bytes);
+    buffer_done(&scratch);
+}
+
+static void count_gap(struct stream_stats *stats, const char *reason)
+{
+    switch (reason[0]) {
+    case 'r':
+        stats->gaps_restart++;
+        break;
+    case 'o':
+        stats->gaps_outage++;
+        break;
+    case 'l':
+        stats->gaps_lagged++;
+        break;
+    case 'e':
+        stats->gaps_expired++;
+        break;
+    default:
+        stats->gaps_unknown_id++;
+        break;
+    }
+}
+
+void feed_encode_gap(const struct feed *feed, const char *reason, const char *requested, uint64_t resumed,
+                     struct buffer *out)
+{
+    struct cursor cursor = feed->hub->now;
+    char id[ID_BYTES_MAX + 1];
+    struct buffer json;
+
+    cursor.number = resumed;
+    cursor_format(&cursor, id);
+    buffer_init(&json, 1024);
+    buffer_printf(&json, "{\"reason\":\"%s\",\"requested\":", reason);
+    if (requested && requested[0])
+        json_append_string(&json, requested, strlen(requested));
+    else
+        buffer_append_text(&json, "null");
+    buffer_printf(&json, ",\"resumed\":\"%s\"}", id);
+    if (json.failed)
+        out->failed = true;
+    frame_event(out, id, "gap", buffer_bytes(&json), buffer_size(&json));
+    buffer_done(&json);
+    count_gap(&feed->hub->stats, reason);
+}

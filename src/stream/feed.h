@@ -1,0 +1,66 @@
+/* A feed: one distinct selection, encoded once for all who ask the same.
+ *
+ * Its subscribers stand in lists, one for each condition:
+ *   opening   wait for LISTEN
+ *   live      writable; ordered by offset: who was served longest ago stands first
+ *   blocked   their socket is full; epoll tells when it is not
+ * and those that are being caught up and are writable are in the hub's `catching`. */
+#pragma once
+
+#include "stream/channel.h"
+#include "stream/frame_log.h"
+#include "stream/hub_state.h"
+#include "stream/selection.h"
+
+struct feed {
+    char *key; /* first: the tree of feeds compares it */
+    struct hub_state *hub;
+    struct selection selection;
+    struct channel **channels; /* lent; as many as selection.channels, in the same order */
+
+    struct frame_log log;
+    uint64_t head_number; /* while somebody is LIVE: all that is wanted up to this number is before the log's
+                             head */
+    size_t
+        live_count; /* subscribers that read the log, writable or blocked: without any, nothing is encoded */
+    size_t subscriber_count;
+    int64_t last_frame_ms; /* for the heartbeat */
+
+    struct subscriber_list opening, live, blocked;
+    TAILQ_ENTRY(feed) link;       /* all feeds of the hub */
+    TAILQ_ENTRY(feed) dirty_link; /* hub->dirty */
+    bool dirty;
+};
+
+/* Takes key and the contents of selection; channels are copied. NULL when out of memory: then nothing is
+ * taken. */
+struct feed *feed_new(struct hub_state *hub, char *key, struct selection *selection,
+                      struct channel **channels);
+void feed_free(struct feed *feed); /* closes its subscribers */
+
+/* All its channels are being listened to. */
+bool feed_is_ready(const struct feed *feed);
+
+/* Encodes event for those who read the log. Without memory they fall back to catching up. */
+void feed_append_event(struct feed *feed, const struct event *event);
+
+/* Everybody goes back to catching up: for when something could not be put onto the log. */
+void feed_fall_behind(struct feed *feed);
+
+/* A frame without an event to every subscriber, in whichever state: a control event, or a comment when name
+ * is NULL. */
+void feed_append_control(struct feed *feed, const char *name, const char *data);
+
+/* Sends what is pending to at most sends_max subscribers; returns how many sends were made. Frees those that
+ * are gone. */
+int feed_flush(struct feed *feed, int sends_max);
+
+/* Whether live, writable subscribers have more than half the log in front of them. */
+bool feed_is_behind(const struct feed *feed);
+
+/* Appends event as the selection names it. */
+void feed_encode(const struct feed *feed, const struct event *event, struct buffer *out);
+
+/* Appends {"reason":..} as a gap event that continues at resumed. requested may be NULL. */
+void feed_encode_gap(const struct feed *feed, const char *reason, const char *requested, uint64_t resumed,
+                     struct buffer *out);

@@ -1,0 +1,377 @@
+#include "stream/hub.h"
+
+#include "base/log.h"
+#include "stream/decode.h"
+#include "stream/frame.h"
+#include "stream/hub_state.h"
+#include "stream/memory.h"
+#include "stream/registry.h"
+#include "stream/subscriber.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { TICK_MS = 1000 };
+
+struct hub {
+    struct hub_state state;
+    struct registry registry;
+    struct loop_timer tick;
+};
+
+static void serve_catching(struct hub_state *state, int sends_max)
+{
+    struct subscriber *first;
+
+    for (int sends = 0; sends < sends_max && (first = TAILQ_FIRST(&state->catching)); sends++)
+        subscriber_serve(first);
+}
+
+/* One portion of sending. What is left goes on in the next turn, after the database and everybody else had
+ * theirs. */
+static void on_service(struct loop_task *task)
+{
+    struct hub_state *state = (struct hub_state *)((char *)task - offsetof(struct hub_state, service));
+    struct feed *feed;
+    int sends = 0;
+
+    while (sends < SENDS_PER_TURN && (feed = TAILQ_FIRST(&state->dirty))) {
+        sends += feed_flush(feed, SENDS_PER_TURN - sends);
+        /* A feed that still has something to do goes behind the others. */
+        if (feed->dirty && TAILQ_NEXT(feed, dirty_link)) {
+            TAILQ_REMOVE(&state->dirty, feed, dirty_link);
+            TAILQ_INSERT_TAIL(&state->dirty, feed, dirty_link);
+        }
+    }
+    serve_catching(state, SENDS_PER_TURN / 4);
+    if (!TAILQ_EMPTY(&state->dirty) || !TAILQ_EMPTY(&state->catching))
+        loop_task_queue(state->loop, &state->service);
+}
+
+/* Closes blocked subscribers that took nothing for too long. The list is in no order of time, so all are
+ * looked at. */
+static void close_stalled(struct hub_state *state, struct feed *feed)
+{
+    struct subscriber *next;
+
+    for (struct subscriber *subscriber = TAILQ_FIRST(&feed->blocked); subscriber; subscriber = next) {
+        next = TAILQ_NEXT(subscriber, link);
+        if (loop_turn_ms(state->loop) - subscriber->blocked_since_ms < state->options.stall_ms)
+            continue;
+        state->stats.streams_stalled++;
+        log_info("stream closed", log_text("reason", "the client took nothing for too long"),
+                 log_number("stall_ms", state->options.stall_ms));
+        subscriber_free(subscriber);
+    }
+}
+
+static void on_tick(struct loop_timer *timer)
+{
+    struct hub *hub = (struct hub *)((char *)timer - offsetof(struct hub, tick));
+    struct hub_state *state = &hub->state;
+    int64_t now_ms = loop_turn_ms(state->loop);
+    struct channel *next_channel;
+    struct feed *next_feed;
+
+    for (struct feed *feed = TAILQ_FIRST(&hub->registry.feeds); feed; feed = next_feed) {
+        next_feed = TAILQ_NEXT(feed, link);
+        close_stalled(state, feed);
+        if (feed->subscriber_count == 0) {
+            registry_remove_feed(&hub->registry, feed);
+            continue;
+        }
+        if (now_ms - feed->last_frame_ms >= state->options.heartbeat_ms)
+            feed_append_control(feed, NULL, "");
+        frame_log_shrink(&feed->log);
+    }
+    for (struct channel *channel = TAILQ_FIRST(&hub->registry.channels); channel; channel = next_channel) {
+        next_channel = TAILQ_NEXT(channel, link);
+        if (channel->feed_count > 0 || now_ms - channel->unused_since_ms < state->options.linger_ms)
+            continue;
+        registry_remove_channel(&hub->registry, channel);
+    }
+}
+
+struct hub *hub_new(struct loop *loop, const struct hub_options *options)
+{
+    struct hub *hub = calloc(1, sizeof(*hub));
+
+    if (!hub)
+        return NULL;
+    hub->state.loop = loop;
+    hub->state.options = *options;
+    hub->state.service.on_task = on_service;
+    TAILQ_INIT(&hub->state.catching);
+    TAILQ_INIT(&hub->state.dirty);
+    registry_init(&hub->registry, &hub->state);
+    int error = cursor_new_run(hub->state.now.run);
+    if (error == 0)
+        error = loop_timer_init(&hub->tick, loop, on_tick);
+    if (error < 0) {
+        hub_free(hub);
+        errno = -error;
+        return NULL;
+    }
+    loop_timer_set(&hub->tick, TICK_MS, TICK_MS);
+    return hub;
+}
+
+void hub_free(struct hub *hub)
+{
+    if (!hub)
+        return;
+    hub->state.closing = false; /* no callback any more */
+    while (!TAILQ_EMPTY(&hub->state.catching))
+        subscriber_free(TAILQ_FIRST(&hub->state.catching));
+    registry_done(&hub->registry);
+    loop_task_cancel(hub->state.loop, &hub->state.service);
+    loop_timer_done(&hub->tick);
+    free(hub);
+}
+
+void hub_reconfigure(struct hub *hub, const struct hub_options *options)
+{
+    struct hub_options *ours = &hub->state.options;
+    struct hub_options kept = *ours;
+
+    *ours = *options;
+    ours->on_channel_wanted = kept.on_channel_wanted;
+    ours->on_closed = kept.on_closed;
+    ours->context = kept.context;
+}
+
+/* An event that cannot be passed on: whoever reads the channel is told that something is missing. */
+static void lose_event(struct hub *hub, struct channel *channel, const char *why)
+{
+    hub->state.stats.events_rejected++;
+    log_error("event lost", log_text("channel", channel->name), log_text("why", why));
+    memory_forget_up_to(&hub->registry, channel, ++hub->state.now.number);
+    for (size_t i = 0; i < channel->feed_count; i++)
+        feed_fall_behind(channel->feeds[i]);
+}
+
+void hub_publish(struct hub *hub, const char *channel_name, const char *payload, size_t payload_bytes)
+{
+    struct channel *channel = registry_channel(&hub->registry, channel_name);
+    struct event *event;
+
+    if (!channel || !channel->listening)
+        return; /* its last stream has left meanwhile, or its LISTEN is not confirmed yet */
+    int error = decode_payload(channel_name, payload, payload_bytes, &event);
+    if (error < 0) {
+        lose_event(hub, channel, strerror(-error));
+        return;
+    }
+    event->number = ++hub->state.now.number;
+    event->received_us = loop_clock_us();
+    hub->state.stats.events_published++;
+    memory_keep(&hub->registry, channel, event);
+    for (size_t i = 0; i < channel->feed_count; i++)
+        feed_append_event(channel->feeds[i], event);
+    event_unref(event);
+}
+
+/* Starts the subscribers of a feed that have waited for its channels. */
+static void open_waiting(struct feed *feed)
+{
+    struct subscriber *next;
+
+    for (struct subscriber *subscriber = TAILQ_FIRST(&feed->blocked); subscriber; subscriber = next) {
+        next = TAILQ_NEXT(subscriber, link);
+        if (subscriber->state == SUBSCRIBER_OPENING)
+            subscriber_open(subscriber);
+    }
+    while (!TAILQ_EMPTY(&feed->opening))
+        subscriber_open(TAILQ_FIRST(&feed->opening));
+}
+
+void hub_channel_listening(struct hub *hub, const char *channel_name)
+{
+    struct channel *channel = registry_channel(&hub->registry, channel_name);
+
+    if (!channel || channel->listening)
+        return;
+    channel->listening = true;
+    /* A number of its own, so that an id from before this moment is known to be from before. */
+    channel->since = ++hub->state.now.number;
+    for (size_t i = 0; i < channel->feed_count; i++)
+        if (feed_is_ready(channel->feeds[i]))
+            open_waiting(channel->feeds[i]);
+}
+
+static void tell_status(struct hub *hub, const char *data)
+{
+    struct feed *feed;
+
+    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
+    feed_append_control(feed, "status", data);
+}
+
+void hub_database_down(struct hub *hub)
+{
+    if (!hub->state.database_up)
+        return;
+    hub->state.database_up = false;
+    tell_status(hub, "{\"database\":\"down\"}");
+}
+
+void hub_database_up(struct hub *hub)
+{
+    const struct event_parts parts = {.type = EVENT_TYPE_OUTAGE, .json = "", .json_bytes = 0};
+    struct event *event = event_new(&parts);
+    struct channel *channel;
+    struct feed *feed;
+
+    if (hub->state.database_up) {
+        event_unref(event);
+        return;
+    }
+    hub->state.database_up = true;
+    uint64_t number = ++hub->state.now.number;
+    /* The outage has its place in every channel's memory, so that who comes back later is told of it in its
+     * place. */
+    TAILQ_FOREACH(channel, &hub->registry.channels, link)
+    {
+        if (!channel->listening)
+            continue;
+        if (event) {
+            event->number = number;
+            memory_keep(&hub->registry, channel, event);
+        } else {
+            memory_forget_up_to(&hub->registry, channel, number);
+        }
+    }
+    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
+    {
+        if (event)
+            feed_append_event(feed, event);
+        else
+            feed_fall_behind(feed);
+    }
+    event_unref(event);
+    tell_status(hub, "{\"database\":\"up\"}");
+    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
+    if (feed_is_ready(feed))
+        open_waiting(feed);
+}
+
+bool hub_is_behind(const struct hub *hub)
+{
+    const struct feed *feed = TAILQ_FIRST(&hub->state.dirty);
+
+    return feed && feed_is_behind(feed);
+}
+
+int hub_admit(const struct hub *hub, const struct selection *selection)
+{
+    size_t new_channels = 0;
+
+    if (hub->state.closing)
+        return -ESHUTDOWN;
+    if (hub->state.stats.streams >= hub->state.options.streams_max)
+        return -EMFILE;
+    for (size_t i = 0; i < selection->channels.count; i++)
+        if (!registry_channel(&hub->registry, selection->channels.items[i]))
+            new_channels++;
+    if (new_channels > 0 && hub->state.stats.channels + new_channels > hub->state.options.channels_max)
+        return -ENOSPC;
+    return 0;
+}
+
+/* Between three and five quarters of the configured time, so that many clients do not come back in the same
+ * moment. */
+static int64_t jittered_retry_ms(const struct hub *hub)
+{
+    int64_t retry_ms = hub->state.options.retry_ms;
+    uint32_t random = 0;
+
+    if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
+        random = (uint32_t)loop_clock_us();
+    return retry_ms * 3 / 4 + (int64_t)(random % (uint64_t)(retry_ms / 2 + 1));
+}
+
+void hub_append_greeting(const struct hub *hub, struct buffer *out)
+{
+    frame_comment(out, "ok");
+    frame_retry(out, jittered_retry_ms(hub));
+}
+
+int hub_subscribe(struct hub *hub, struct selection *selection, const struct start *start, int fd)
+{
+    static const char busy[] = "event: busy\ndata: {}\n\n";
+    int error = hub_admit(hub, selection);
+    struct feed *feed = error == 0 ? registry_obtain_feed(&hub->registry, selection) : NULL;
+
+    assert(!feed || feed->selection.channels.count > 0);
+    selection_done(selection);
+    if (!feed) {
+        /* The room was taken between the answer's head and now; whether this still arrives does not matter.
+         */
+        ssize_t sent = send(fd, busy, sizeof(busy) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        (void)sent;
+        close(fd);
+        return error < 0 ? error : -ENOMEM;
+    }
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &hub->state.options.send_buffer_bytes, sizeof(int));
+    struct subscriber *subscriber = subscriber_new(feed, fd, start);
+    if (!subscriber)
+        return -ENOMEM;
+    if (!hub->state.database_up)
+        subscriber_append_control(subscriber, "status", "{\"database\":\"down\"}");
+    if (hub->state.database_up && feed_is_ready(feed))
+        subscriber_open(subscriber);
+    else
+        subscriber_serve(subscriber);
+    return 0;
+}
+
+static void end_all(struct subscriber_list *list)
+{
+    struct subscriber *next;
+
+    for (struct subscriber *subscriber = TAILQ_FIRST(list); subscriber; subscriber = next) {
+        next = TAILQ_NEXT(subscriber, link);
+        subscriber_end(subscriber, "bye", "{\"reason\":\"shutdown\"}");
+    }
+}
+
+void hub_close(struct hub *hub)
+{
+    struct hub_state *state = &hub->state;
+    struct feed *feed;
+
+    if (state->closing)
+        return;
+    if (state->stats.streams == 0) {
+        state->closing = true;
+        state->options.on_closed(state->options.context);
+        return;
+    }
+    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
+    {
+        struct buffer *out = frame_log_begin_frame(&feed->log);
+        if (feed->live_count > 0) {
+            const char bye[] = "{\"reason\":\"shutdown\"}";
+            frame_event(out, NULL, "bye", bye, sizeof(bye) - 1);
+            frame_log_end_frame(&feed->log, state->now.number, 0);
+        }
+    }
+    state->closing = true;
+    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
+    {
+        end_all(&feed->live);
+        end_all(&feed->blocked);
+        end_all(&feed->opening);
+    }
+    end_all(&state->catching);
+}
+
+const struct stream_stats *hub_stats(const struct hub *hub)
+{
+    return &hub->state.stats;
+}

@@ -1,0 +1,83 @@
+#include "stream/selection.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void selection_done(struct selection *selection)
+{
+    text_list_done(&selection->channels);
+    text_list_done(&selection->tables);
+    text_list_done(&selection->ids);
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Sizes make the key unambiguous, whatever characters the texts hold. */
+static void append_list(struct text_list *list, struct buffer *key)
+{
+    if (list->count > 0)
+        qsort(list->items, list->count, sizeof(*list->items), compare_texts);
+    buffer_printf(key, "%zu(", list->count);
+    for (size_t i = 0; i < list->count; i++)
+        buffer_printf(key, "%zu:%s", strlen(list->items[i]), list->items[i]);
+    buffer_append_text(key, ")");
+}
+
+void selection_key(struct selection *selection, struct buffer *ret_key)
+{
+    append_list(&selection->channels, ret_key);
+    append_list(&selection->tables, ret_key);
+    append_list(&selection->ids, ret_key);
+    buffer_printf(ret_key, "%u,%d", selection->types, (int)selection->naming);
+}
+
+static bool wants_table(const struct selection *selection, const struct event *event)
+{
+    const char *schema = event_schema(event);
+    const char *table = event_table(event);
+
+    if (selection->tables.count == 0 || text_list_has(&selection->tables, table))
+        return true;
+    if (!schema || !table)
+        return false;
+    size_t schema_size = strlen(schema);
+    for (size_t i = 0; i < selection->tables.count; i++) {
+        const char *wanted = selection->tables.items[i];
+        if (strncmp(wanted, schema, schema_size) == 0 && wanted[schema_size] == '.' &&
+            strcmp(wanted + schema_size + 1, table) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool selection_wants(const struct selection *selection, const struct event *event)
+{
+    if (event->type == EVENT_TYPE_OUTAGE)
+        return true;
+    if (selection->types != 0 && !(selection->types & event->type))
+        return false;
+    if (!wants_table(selection, event))
+        return false;
+    return selection->ids.count == 0 || text_list_has(&selection->ids, event_id(event));
+}
+
+const char *selection_event_name(const struct selection *selection, const struct event *event,
+                                 struct buffer *scratch)
+{
+    static const char *const reserved[] = {"ready", "gap", "status", "bye", "busy", "error", "open"};
+    const char *name = selection->naming == NAMING_TYPE    ? event_type_name(event->type)
+                       : selection->naming == NAMING_TABLE ? event_table(event)
+                                                           : NULL;
+
+    for (size_t i = 0; name && i < sizeof(reserved) / sizeof(*reserved); i++) {
+        if (strcmp(name, reserved[i]) == 0) {
+            buffer_clear(scratch);
+            buffer_printf(scratch, "%s_", name);
+            return buffer_text(scratch);
+        }
+    }
+    return name && name[0] ? name : NULL;
+}

@@ -1,0 +1,56 @@
+/* What the program counts while it runs, for /metrics. Plain numbers; whoever owns a struct is the only one
+ * to write it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Upper bounds in microseconds of the histogram's buckets; the last bucket has none. */
+#define LATENCY_BOUNDS_US                                                                                    \
+    {                                                                                                        \
+        250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 10000000  \
+    }
+enum { LATENCY_BUCKETS = 15 };
+
+struct latency_histogram {
+    uint64_t buckets[LATENCY_BUCKETS]; /* each value is in one bucket only */
+    uint64_t count;
+    uint64_t sum_us;
+};
+
+void latency_observe(struct latency_histogram *histogram, int64_t latency_us, uint64_t times);
+
+struct stream_stats {
+    uint64_t streams;          /* open now */
+    uint64_t streams_opened;   /* ever */
+    uint64_t streams_stalled;  /* closed because they took nothing for too long */
+    uint64_t channels;         /* known now */
+    uint64_t feeds;            /* now */
+    uint64_t memory_bytes;     /* of remembered events, now */
+    uint64_t events_published; /* taken in */
+    uint64_t events_rejected;  /* larger than PAYLOAD_BYTES_MAX, or no memory */
+    uint64_t events_sent;      /* frames handed to the kernel, times subscribers */
+    uint64_t bytes_sent;
+    uint64_t sends; /* calls of send */
+    uint64_t gaps_restart, gaps_outage, gaps_lagged, gaps_expired, gaps_unknown_id;
+    struct latency_histogram latency; /* read from the database -> handed to the kernel; the oldest event of
+                                         each send stands for all */
+};
+
+struct database_stats {
+    bool up;
+    uint64_t connects; /* successful ones */
+    uint64_t losses;
+    uint64_t notifications;
+    uint64_t channels_listening;
+    int64_t round_trip_us; /* of the last notification to ourselves; -1 before the first */
+    double queue_usage;    /* pg_notification_queue_usage(), 0 to 1; -1 when unknown */
+};
+
+struct http_stats {
+    uint64_t connections; /* open now and not handed over */
+    uint64_t connections_opened;
+    uint64_t accept_failures;
+    uint64_t responses[6]; /* by the status's first digit */
+};

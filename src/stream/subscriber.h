@@ -1,0 +1,51 @@
+/* A subscriber: an open response and its position. Little more than {fd, offset}, because there may be a
+ * million of them. */
+#pragma once
+
+#include "stream/feed.h"
+
+enum subscriber_state {
+    SUBSCRIBER_OPENING,
+    SUBSCRIBER_CATCHING,
+    SUBSCRIBER_LIVE,
+    SUBSCRIBER_ENDING, /* has its last bytes in `own`; closes when they are sent */
+};
+
+struct subscriber {
+    struct loop_io io; /* first: on_io casts */
+    struct feed *feed;
+    struct subscriber_list *list; /* the one it stands in */
+    TAILQ_ENTRY(subscriber) link;
+
+    uint64_t offset;      /* LIVE: of the next byte in the feed's log */
+    uint64_t number;      /* other states: of the last event that is in `own` or was sent */
+    struct buffer *own;   /* bytes for this one alone, sent before anything else; NULL when there are none */
+    struct start *start;  /* while OPENING */
+    uint64_t quiet_drops; /* a start from the earliest: as long as hub->drops is this, gaps are just the
+                             beginning */
+    int64_t blocked_since_ms;
+    enum subscriber_state state;
+    bool lagged; /* was LIVE before it came to be CATCHING */
+    bool broken; /* something for it could not be kept: it must end */
+};
+
+/* Takes fd. NULL when out of memory or epoll refuses; fd is then closed. */
+struct subscriber *subscriber_new(struct feed *feed, int fd, const struct start *start);
+void subscriber_free(struct subscriber *subscriber);
+
+/* Its channels are listened to: announces gaps, says `ready`, goes on to CATCHING. */
+void subscriber_open(struct subscriber *subscriber);
+
+/* Appends a control event, or a comment when name is NULL, to its own bytes: for those that do not read the
+ * log. */
+void subscriber_append_control(struct subscriber *subscriber, const char *name, const char *data);
+
+/* From LIVE back to CATCHING, because the log is about to drop what it has not sent. */
+void subscriber_fall_behind(struct subscriber *subscriber);
+
+/* Fills, sends and moves it to the list where it then belongs; may free it. One send at most. */
+void subscriber_serve(struct subscriber *subscriber);
+
+/* Ends it with a control event (for a LIVE one: with what the log holds), as soon as that is sent. May free
+ * it. */
+void subscriber_end(struct subscriber *subscriber, const char *name, const char *data);

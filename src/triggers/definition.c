@@ -1,0 +1,202 @@
+#include "triggers/definition.h"
+
+#include "stream/event.h"
+#include "stream/json_text.h"
+
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BODY_DEPTH_MAX = 8, IDENTIFIER_BYTES_MAX = 63 };
+
+bool trigger_name_is_valid(const char *name)
+{
+    size_t size = strlen(name);
+
+    return size > 0 && size <= TRIGGER_NAME_BYTES_MAX &&
+           strspn(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_.-") == size;
+}
+
+/* A string member as a new text; an identifier or a channel: 1 to 63 bytes, no control characters. */
+static int take_name(struct json_object *value, const char *member, char **ret_text, struct buffer *problem)
+{
+    const char *text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+
+    if (!text) {
+        buffer_printf(problem, "`%s` must be a string.", member);
+        return -EPROTO;
+    }
+    size_t size = (size_t)json_object_get_string_len(value);
+    if (size == 0 || size > IDENTIFIER_BYTES_MAX || strlen(text) != size) {
+        buffer_printf(problem, "`%s` must be 1 to %d bytes long, without NUL.", member, IDENTIFIER_BYTES_MAX);
+        return -EPROTO;
+    }
+    for (size_t i = 0; i < size; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
+            buffer_printf(problem, "`%s` must not hold control characters.", member);
+            return -EPROTO;
+        }
+    }
+    free(*ret_text);
+    *ret_text = strdup(text);
+    return *ret_text ? 0 : -ENOMEM;
+}
+
+/* "schema.table" or "table"; names that hold a dot themselves need the object form. */
+static int split_table(struct trigger_definition *definition, struct buffer *problem)
+{
+    char *dot = strchr(definition->table, '.');
+
+    if (!dot)
+        return 0;
+    if (dot == definition->table || dot[1] == '\0' || strchr(dot + 1, '.')) {
+        buffer_append_text(problem,
+                           "`table` must be \"table\", \"schema.table\", or {\"schema\":..,\"name\":..}.");
+        return -EPROTO;
+    }
+    char *table = strdup(dot + 1);
+    if (!table)
+        return -ENOMEM;
+    *dot = '\0';
+    free(definition->schema);
+    definition->schema = definition->table;
+    definition->table = table;
+    return 0;
+}
+
+static int take_table(struct json_object *value, struct trigger_definition *definition,
+                      struct buffer *problem)
+{
+    struct json_object *schema, *name;
+
+    if (!json_object_is_type(value, json_type_object)) {
+        int error = take_name(value, "table", &definition->table, problem);
+        return error < 0 ? error : split_table(definition, problem);
+    }
+    if (!json_object_object_get_ex(value, "name", &name)) {
+        buffer_append_text(problem, "`table` needs a `name`.");
+        return -EPROTO;
+    }
+    int error = take_name(name, "table.name", &definition->table, problem);
+    if (error == 0 && json_object_object_get_ex(value, "schema", &schema))
+        error = take_name(schema, "table.schema", &definition->schema, problem);
+    return error;
+}
+
+static int take_operations(struct json_object *value, unsigned *ret_operations, struct buffer *problem)
+{
+    unsigned operations = 0;
+    size_t count = json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct json_object *item = json_object_array_get_idx(value, i);
+        const char *name = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
+        unsigned operation = event_type_from_name(name, strlen(name));
+        if (operation == EVENT_TYPE_NONE || operations & operation) {
+            operations = 0;
+            break;
+        }
+        operations |= operation;
+    }
+    if (operations == 0) {
+        buffer_append_text(
+            problem,
+            "`operations` must be a list of INSERT, UPDATE, DELETE and TRUNCATE, each at most once.");
+        return -EPROTO;
+    }
+    *ret_operations = operations;
+    return 0;
+}
+
+static int take_members(struct json_object *body, struct trigger_definition *definition,
+                        struct buffer *problem)
+{
+    int error = 0;
+
+    json_object_object_foreach(body, name, value)
+    {
+        if (strcmp(name, "table") == 0)
+            error = take_table(value, definition, problem);
+        else if (strcmp(name, "channel") == 0)
+            error = take_name(value, name, &definition->channel, problem);
+        else if (strcmp(name, "operations") == 0)
+            error = take_operations(value, &definition->operations, problem);
+        else
+            error = -EPROTO;
+        if (error < 0 && buffer_size(problem) == 0)
+            buffer_printf(
+                problem, "`%.64s` is not known; a definition has `table`, `channel` and `operations`.", name);
+        if (error < 0)
+            return error;
+    }
+    if (!definition->table) {
+        buffer_append_text(problem, "`table` is missing.");
+        return -EPROTO;
+    }
+    return 0;
+}
+
+static int fill_defaults(struct trigger_definition *definition, struct buffer *problem)
+{
+    if (!definition->channel) {
+        if (strlen(definition->table) + strlen("_changes") > CHANNEL_NAME_BYTES_MAX) {
+            buffer_append_text(problem,
+                               "`channel` is needed: the table's name is too long to make one of it.");
+            return -EPROTO;
+        }
+        definition->channel = malloc(CHANNEL_NAME_BYTES_MAX + 1);
+        if (definition->channel)
+            strcat(strcpy(definition->channel, definition->table), "_changes");
+    }
+    if (!definition->schema)
+        definition->schema = strdup("public");
+    return definition->channel && definition->schema ? 0 : -ENOMEM;
+}
+
+int trigger_definition_parse(const char *body, size_t body_bytes, struct trigger_definition *ret_definition,
+                             struct buffer *ret_problem)
+{
+    struct trigger_definition definition = {.operations = EVENT_TYPE_INSERT | EVENT_TYPE_UPDATE |
+                                                          EVENT_TYPE_DELETE | EVENT_TYPE_TRUNCATE};
+    struct json_tokener *tokener = json_tokener_new_ex(BODY_DEPTH_MAX);
+    struct json_object *value = NULL;
+    int error = 0;
+
+    if (!tokener || body_bytes > HTTP_BODY_BYTES_MAX) {
+        if (tokener)
+            json_tokener_free(tokener);
+        return -ENOMEM;
+    }
+    json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    /* json-c reads more than JSON (NaN, single quotes): the grammar is checked first. */
+    if (json_is_valid(body, body_bytes))
+        value = json_tokener_parse_ex(tokener, body, (int)body_bytes);
+    if (!value) {
+        buffer_append_text(ret_problem, "The body is not JSON, or nested too deeply.");
+        error = -EINVAL;
+    } else if (!json_object_is_type(value, json_type_object)) {
+        buffer_append_text(ret_problem,
+                           "The body must be a JSON object, such as {\"table\":\"public.posts\"}.");
+        error = -EPROTO;
+    } else {
+        error = take_members(value, &definition, ret_problem);
+    }
+    if (error == 0)
+        error = fill_defaults(&definition, ret_problem);
+    json_object_put(value);
+    json_tokener_free(tokener);
+    if (error < 0)
+        trigger_definition_done(&definition);
+    else
+        *ret_definition = definition;
+    return error;
+}
+
+void trigger_definition_done(struct trigger_definition *definition)
+{
+    free(definition->schema);
+    free(definition->table);
+    free(definition->channel);
+    *definition = (struct trigger_definition){0};
+}

@@ -1,0 +1,65 @@
+// What the page says: one sentence for each phase of the connection and each reason of a gap.
+
+const LABELS = {
+    idle: "No channel chosen",
+    connecting: "Connecting",
+    waiting: "Waiting for the database",
+    live: "Live",
+    down: "Database down",
+    reconnecting: "Reconnecting",
+    refused: "Refused",
+};
+
+const TEXTS = {
+    connecting: "The stream is being opened.",
+    waiting: "The gateway has answered. The stream begins as soon as its database does.",
+    down: "The gateway cannot reach its database and keeps trying. The stream goes on by itself, and says so here if a change was missed.",
+};
+
+const WHYS = {
+    bye: "The gateway is stopping or restarting. This page connects again by itself.",
+    busy: "The gateway has no room for another stream just now. This page tries again by itself.",
+    lost: "The connection to the gateway is gone. This page connects again by itself.",
+    unreachable: "The gateway cannot be reached. This page keeps trying by itself.",
+};
+
+export const SLOW_TEXT =
+    "No answer yet. Over HTTP/1.1 a browser opens no more than six connections to one host: " +
+    "if this page is open in other tabs, close one of them.";
+
+const GAP_TEXTS = {
+    restart: "The gateway was restarted, and what it kept in memory is gone.",
+    outage: "The gateway had lost its database for a while and could not listen.",
+    lagged: "This page read more slowly than changes came, and fell out of what the gateway keeps.",
+    expired: "The place to go on from is older than what the gateway keeps.",
+    rewound: "The database was set back, by a restore or a failover: changes shown before this may not exist any more.",
+    "unknown-id": "The gateway does not know the place to go on from.",
+};
+
+export function phaseLabel(phase) {
+    return LABELS[phase] ?? phase;
+}
+
+// The sentence that goes with the label; empty when the label says it all.
+export function phaseText(phase, why) {
+    if (phase === "reconnecting") return WHYS[why] ?? `${why} This page keeps trying by itself.`;
+    return why || (TEXTS[phase] ?? "");
+}
+
+export function gapWords(gap) {
+    const reason =
+        GAP_TEXTS[gap.reason] ??
+        (gap.reason ? `The gateway gives the reason “${gap.reason}”.` : "The gateway gives no reason.");
+    return {
+        title: gap.reason === "rewound" ? "History has changed here." : "Changes may be missing here.",
+        text: `${reason} If you keep a copy of these rows, read them again from the database.`,
+    };
+}
+
+export function number(n) {
+    return n.toLocaleString("en");
+}
+
+export function counted(n, one, many = `${one}s`) {
+    return `${number(n)} ${n === 1 ? one : many}`;
+}
