@@ -31,8 +31,7 @@ static void on_channel_wanted(void *context, const char *channel, bool wanted)
     struct gateway *gateway = context;
 
     if (listener_want(gateway->listener, channel, wanted) < 0)
-        log_error("channel not listened to", log_text("channel", channel),
-                  log_text("reason", "out of memory"));
+        log_error("channel not listened to", log_text("channel", channel), log_text("reason", "out of memory"));
 }
 
 static void on_closed(void *context)
@@ -103,8 +102,7 @@ static const char *database_problem(void *context)
     return listener_problem(gateway->listener);
 }
 
-static int call_trigger(void *context, const struct trigger_request *request, trigger_done done,
-                        void *done_context)
+static int call_trigger(void *context, const struct trigger_request *request, trigger_done done, void *done_context)
 {
     struct gateway *gateway = context;
 
@@ -142,6 +140,7 @@ static struct hub_options hub_options(struct gateway *gateway)
         .stall_ms = config->streams.stall_ms,
         .retry_ms = config->streams.retry_ms,
         .streams_max = streams_max(config),
+        .streams_per_address_max = (size_t)config->limits.streams_per_address,
         .channels_max = (size_t)config->limits.channels,
         .channel_memory_bytes = (size_t)config->limits.channel_memory_bytes,
         .memory_bytes = (size_t)config->limits.memory_bytes,
@@ -268,8 +267,7 @@ void gateway_reload(struct gateway *gateway, struct config *config)
     *config = (struct config){0};
     struct hub_options options = hub_options(gateway);
     hub_reconfigure(gateway->hub, &options);
-    listener_set_probe(gateway->listener, gateway->config.probe.interval_ms,
-                       gateway->config.probe.timeout_ms);
+    listener_set_probe(gateway->listener, gateway->config.probe.interval_ms, gateway->config.probe.timeout_ms);
     log_init(gateway->config.log.level, gateway->config.log.format);
     log_info("configuration reloaded");
 }

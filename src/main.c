@@ -122,8 +122,7 @@ static void reload(struct program *program)
     struct config config;
 
     if (load(&program->arguments.source, &config) < 0)
-        log_error("configuration not reloaded",
-                  log_text("reason", "it has mistakes; the old one stays in force"));
+        log_error("configuration not reloaded", log_text("reason", "it has mistakes; the old one stays in force"));
     else
         gateway_reload(program->gateway, &config);
 }
@@ -206,8 +205,7 @@ int main(int argument_count, char **argument_values)
     if (strcmp(arguments.command, "serve") == 0) {
         status = serve(&arguments, &config);
     } else if (strcmp(arguments.command, "setup") == 0) {
-        status =
-            setup_run(config.database, arguments.dry_run, stdout, stderr) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        status = setup_run(config.database, arguments.dry_run, stdout, stderr) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     } else if (strcmp(arguments.command, "check") == 0) {
         status = check(&config);
     } else if (strcmp(arguments.command, "ready") == 0) {

@@ -12,8 +12,8 @@ enum {
     TRIGGER_CALLS_QUEUED_MAX = 64,
 
     /* Streams */
-    ID_BYTES_MAX = 64,    /* of an event id; DESIGN's own bound */
-    SENDS_PER_TURN = 128, /* so that the database is read often during a long fan-out */
+    ID_BYTES_MAX = 64,                              /* of an event id; DESIGN's own bound */
+    SENDS_PER_TURN = 128,                           /* so that the database is read often during a long fan-out */
     FRAME_BYTES_MAX = 6 * PAYLOAD_BYTES_MAX + 4096, /* every byte escaped as \u00XX */
     FILTER_VALUES_MAX = 256,                        /* table=, type= and id= values of one request together */
     FILTER_VALUE_BYTES_MAX = 1024,

@@ -67,8 +67,8 @@ void log_write(enum log_level level, const char *phrase, const struct log_field 
     strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
     buffer_init(&line, LINE_BYTES_MAX);
     if (log_format == LOG_FORMAT_JSON)
-        buffer_printf(&line, "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"message\":\"%s\"", date,
-                      now.tv_nsec / 1000000, names[level], phrase);
+        buffer_printf(&line, "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"message\":\"%s\"", date, now.tv_nsec / 1000000,
+                      names[level], phrase);
     else
         buffer_printf(&line, "%s.%03ldZ %s %s", date, now.tv_nsec / 1000000, names[level], phrase);
     for (const struct log_field *field = fields; field->key; field++)

@@ -55,9 +55,7 @@ static const char *check_origin_host(const char *host, size_t length)
             return "has something other than an IPv6 address in brackets";
         memcpy(v6, host + 1, length - 2);
         v6[length - 2] = '\0';
-        return inet_pton(AF_INET6, v6, &ignored) == 1
-                   ? NULL
-                   : "has something other than an IPv6 address in brackets";
+        return inet_pton(AF_INET6, v6, &ignored) == 1 ? NULL : "has something other than an IPv6 address in brackets";
     }
     for (size_t i = 0; i < length; i++)
         if (!strchr("abcdefghijklmnopqrstuvwxyz0123456789.-_", host[i]))

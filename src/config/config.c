@@ -101,13 +101,12 @@ static void check_memory(struct draft *draft)
     int64_t channel_bytes = draft->config.limits.channel_memory_bytes;
     int64_t all_bytes = draft->config.limits.memory_bytes;
 
-    if (channel_bytes <= all_bytes || channel_place->kind == PLACE_REFUSED ||
-        all_place->kind == PLACE_REFUSED)
+    if (channel_bytes <= all_bytes || channel_place->kind == PLACE_REFUSED || all_place->kind == PLACE_REFUSED)
         return;
     if (all_place->kind != PLACE_DEFAULT)
         report_problem(&draft->report, *all_place, all->path,
-                       "%" PRId64 " is less than %s, which is %" PRId64 "; raise this one or lower that one",
-                       all_bytes, channel->path, channel_bytes);
+                       "%" PRId64 " is less than %s, which is %" PRId64 "; raise this one or lower that one", all_bytes,
+                       channel->path, channel_bytes);
     else
         report_problem(&draft->report, *channel_place, channel->path,
                        "%" PRId64 " is more than %s, which is %" PRId64 "; lower this one or raise that one",

@@ -61,9 +61,9 @@ struct config {
 
 /* Where to look. All texts are lent for the call; NULL means not given. */
 struct config_source {
-    const char *file;   /* must exist; NULL: CONFIG_FILE_DEFAULT, if that exists */
-    const char *text;   /* read instead of any file; it may not @include */
-    bool file_required; /* the default file must exist, too */
+    const char *file;                                     /* must exist; NULL: CONFIG_FILE_DEFAULT, if that exists */
+    const char *text;                                     /* read instead of any file; it may not @include */
+    bool file_required;                                   /* the default file must exist, too */
     const char *database, *listen, *channels, *log_level; /* flags */
     char *(*getenv)(const char *name);                    /* NULL: an empty environment */
 };

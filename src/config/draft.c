@@ -31,8 +31,7 @@ static int accepted(struct draft *draft, const struct setting *setting, struct p
     return 0;
 }
 
-int draft_refuse(struct draft *draft, const struct setting *setting, struct place place, const char *format,
-                 ...)
+int draft_refuse(struct draft *draft, const struct setting *setting, struct place place, const char *format, ...)
 {
     char text[REPORT_PART_BYTES_MAX];
     va_list arguments;
@@ -45,16 +44,15 @@ int draft_refuse(struct draft *draft, const struct setting *setting, struct plac
     return 0;
 }
 
-static int refuse_quoted(struct draft *draft, const struct setting *setting, struct place place,
-                         const char *text, const char *wrong)
+static int refuse_quoted(struct draft *draft, const struct setting *setting, struct place place, const char *text,
+                         const char *wrong)
 {
     if (setting->secrecy != SETTING_OPEN)
         return draft_refuse(draft, setting, place, "its value %s", wrong);
     return draft_refuse(draft, setting, place, "\"%.100s\" %s", text, wrong);
 }
 
-static int replace_text(struct draft *draft, const struct setting *setting, struct place place,
-                        const char *text)
+static int replace_text(struct draft *draft, const struct setting *setting, struct place place, const char *text)
 {
     char **field = setting_field(setting, &draft->config);
     char *copy = strdup(text);
@@ -66,8 +64,7 @@ static int replace_text(struct draft *draft, const struct setting *setting, stru
     return accepted(draft, setting, place);
 }
 
-static int set_enumeration(struct draft *draft, const struct setting *setting, struct place place,
-                           const char *name)
+static int set_enumeration(struct draft *draft, const struct setting *setting, struct place place, const char *name)
 {
     char known[128] = "";
 
@@ -82,8 +79,7 @@ static int set_enumeration(struct draft *draft, const struct setting *setting, s
     return draft_refuse(draft, setting, place, "\"%.100s\" is unknown; use one of: %s", name, known);
 }
 
-int draft_set_string(struct draft *draft, const struct setting *setting, struct place place,
-                     const char *string)
+int draft_set_string(struct draft *draft, const struct setting *setting, struct place place, const char *string)
 {
     size_t length = strlen(string);
     const char *wrong = setting->check ? setting->check(string) : NULL;
@@ -122,8 +118,8 @@ int draft_set_boolean(struct draft *draft, const struct setting *setting, struct
     return accepted(draft, setting, place);
 }
 
-int draft_set_list(struct draft *draft, const struct setting *setting, struct place place,
-                   const char *const *items, size_t count)
+int draft_set_list(struct draft *draft, const struct setting *setting, struct place place, const char *const *items,
+                   size_t count)
 {
     struct text_list *field = setting_field(setting, &draft->config);
     struct text_list list;
@@ -151,8 +147,7 @@ int draft_set_list(struct draft *draft, const struct setting *setting, struct pl
     return accepted(draft, setting, place);
 }
 
-static int set_integer_text(struct draft *draft, const struct setting *setting, struct place place,
-                            const char *text)
+static int set_integer_text(struct draft *draft, const struct setting *setting, struct place place, const char *text)
 {
     char *end;
     long long value;
@@ -160,16 +155,14 @@ static int set_integer_text(struct draft *draft, const struct setting *setting, 
     errno = 0;
     value = strtoll(text, &end, 10);
     if (end == text || *end != '\0' || isspace((unsigned char)text[0]))
-        return draft_refuse(draft, setting, place, "\"%.100s\" is not a whole number; write digits only",
-                            text);
+        return draft_refuse(draft, setting, place, "\"%.100s\" is not a whole number; write digits only", text);
     if (errno == ERANGE)
-        return draft_refuse(draft, setting, place, "\"%.100s\" is out of range; use %" PRId64 " to %" PRId64,
-                            text, setting->least, setting->most);
+        return draft_refuse(draft, setting, place, "\"%.100s\" is out of range; use %" PRId64 " to %" PRId64, text,
+                            setting->least, setting->most);
     return draft_set_integer(draft, setting, place, value);
 }
 
-static int set_boolean_text(struct draft *draft, const struct setting *setting, struct place place,
-                            const char *text)
+static int set_boolean_text(struct draft *draft, const struct setting *setting, struct place place, const char *text)
 {
     bool yes = strcasecmp(text, "true") == 0;
 
@@ -192,8 +185,7 @@ static const char *cut_item(char **text)
     return item;
 }
 
-static int set_list_text(struct draft *draft, const struct setting *setting, struct place place,
-                         const char *text)
+static int set_list_text(struct draft *draft, const struct setting *setting, struct place place, const char *text)
 {
     char *copy = strdup(text);
     char *next = copy;

@@ -20,17 +20,16 @@ void draft_done(struct draft *draft);
 int draft_set_text(struct draft *draft, const struct setting *setting, struct place place, const char *text);
 
 /* Of the one type; the setting must have it. draft_set_string also takes an enumeration's. */
-int draft_set_string(struct draft *draft, const struct setting *setting, struct place place,
-                     const char *string);
+int draft_set_string(struct draft *draft, const struct setting *setting, struct place place, const char *string);
 int draft_set_integer(struct draft *draft, const struct setting *setting, struct place place, int64_t value);
 int draft_set_boolean(struct draft *draft, const struct setting *setting, struct place place, bool value);
-int draft_set_list(struct draft *draft, const struct setting *setting, struct place place,
-                   const char *const *items, size_t count);
+int draft_set_list(struct draft *draft, const struct setting *setting, struct place place, const char *const *items,
+                   size_t count);
 
 /* Notes and reports that the value is refused, for a reason found by the caller. Returns 0, for a tail call.
  */
-int draft_refuse(struct draft *draft, const struct setting *setting, struct place place, const char *format,
-                 ...) __attribute__((format(printf, 4, 5)));
+int draft_refuse(struct draft *draft, const struct setting *setting, struct place place, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 /* Where the setting's value came from; PLACE_REFUSED: a value was given, but the field does not hold it. */
 struct place *draft_place(struct draft *draft, const struct setting *setting);

@@ -94,8 +94,7 @@ static int apply_setting(struct walk *walk, const struct setting *setting, const
     int type = config_setting_type(node);
 
     if (setting->not_in_file)
-        return draft_refuse(walk->draft, setting, place,
-                            "must not stand in this file, which others can often read; %s",
+        return draft_refuse(walk->draft, setting, place, "must not stand in this file, which others can often read; %s",
                             setting->not_in_file);
     switch (setting->type) {
     case SETTING_TEXT:
@@ -109,8 +108,7 @@ static int apply_setting(struct walk *walk, const struct setting *setting, const
         break;
     case SETTING_BOOLEAN:
         if (type == CONFIG_TYPE_BOOL)
-            return draft_set_boolean(walk->draft, setting, place,
-                                     config_setting_get_bool(node) == CONFIG_TRUE);
+            return draft_set_boolean(walk->draft, setting, place, config_setting_get_bool(node) == CONFIG_TRUE);
         break;
     case SETTING_LIST:
         if (type == CONFIG_TYPE_LIST || type == CONFIG_TYPE_ARRAY)
@@ -135,11 +133,10 @@ static void report_unknown(struct walk *walk, const config_setting_t *node, cons
     char nearest[SETTING_PATH_BYTES_MAX + 1];
 
     if (nearest_path(path, nearest))
-        report_problem(&walk->draft->report, node_place(walk, node), path,
-                       "there is no such setting; did you mean %s?", nearest);
+        report_problem(&walk->draft->report, node_place(walk, node), path, "there is no such setting; did you mean %s?",
+                       nearest);
     else
-        report_problem(&walk->draft->report, node_place(walk, node), path,
-                       "there is no such setting; take it out");
+        report_problem(&walk->draft->report, node_place(walk, node), path, "there is no such setting; take it out");
 }
 
 /* A setting or a group; group is NULL at the top. */
@@ -175,12 +172,11 @@ static void report_syntax(struct walk *walk, const config_t *parsed)
 
     /* libconfig notices most of these one line late. */
     if (strcmp(wrong, "syntax error") == 0)
-        hint =
-            " here or just before; look for a missing ';' or '\"', or a ',' behind the last item of a list";
+        hint = " here or just before; look for a missing ';' or '\"', or a ',' behind the last item of a list";
     else if (strcmp(wrong, "duplicate setting name") == 0)
         hint = "; keep one of them";
-    report_problem(&walk->draft->report, source_text_place(walk->source, (unsigned)config_error_line(parsed)),
-                   NULL, "%s%s", wrong, hint);
+    report_problem(&walk->draft->report, source_text_place(walk->source, (unsigned)config_error_line(parsed)), NULL,
+                   "%s%s", wrong, hint);
 }
 
 int file_settings_apply(struct source_text *source, struct draft *draft)

@@ -8,8 +8,8 @@
 
 static bool is_secret(const char *key, size_t length)
 {
-    static const char *const SECRETS[] = {"password", "sslpassword", "oauth_client_secret",
-                                          "scram_client_key", "scram_server_key"};
+    static const char *const SECRETS[] = {"password", "sslpassword", "oauth_client_secret", "scram_client_key",
+                                          "scram_server_key"};
 
     for (size_t i = 0; i < sizeof(SECRETS) / sizeof(SECRETS[0]); i++)
         if (strlen(SECRETS[i]) == length && memcmp(SECRETS[i], key, length) == 0)
@@ -27,8 +27,7 @@ static bool is_secret_encoded(const char *key, size_t length)
         char c = key[i];
         if (decoded_length == sizeof(decoded))
             return false;
-        if (c == '%' && i + 2 < length && isxdigit((unsigned char)key[i + 1]) &&
-            isxdigit((unsigned char)key[i + 2])) {
+        if (c == '%' && i + 2 < length && isxdigit((unsigned char)key[i + 1]) && isxdigit((unsigned char)key[i + 2])) {
             char digits[] = {key[i + 1], key[i + 2], '\0'};
             c = (char)strtoul(digits, NULL, 16);
             i += 2;

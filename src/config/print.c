@@ -78,8 +78,7 @@ static bool same_group(const struct setting *one, const struct setting *other)
 {
     size_t length = setting_group_bytes(one);
 
-    return other->path && setting_group_bytes(other) == length &&
-           strncmp(one->path, other->path, length) == 0;
+    return other->path && setting_group_bytes(other) == length && strncmp(one->path, other->path, length) == 0;
 }
 
 void config_print(const struct config *config, struct buffer *text)
@@ -89,8 +88,8 @@ void config_print(const struct config *config, struct buffer *text)
         const char *indent = group_bytes > 0 ? "    " : "";
         if (group_bytes > 0 && (setting == settings || !same_group(setting, setting - 1)))
             buffer_printf(text, "%.*s = {\n", (int)group_bytes, setting->path);
-        buffer_printf(text, "%s# %s\n%s%s%s = ", indent, setting->help, indent,
-                      setting->not_in_file ? "# " : "", setting_leaf(setting));
+        buffer_printf(text, "%s# %s\n%s%s%s = ", indent, setting->help, indent, setting->not_in_file ? "# " : "",
+                      setting_leaf(setting));
         print_value(setting, config, text);
         buffer_append_text(text, ";\n");
         if (group_bytes > 0 && !same_group(setting, setting + 1))

@@ -4,10 +4,10 @@
 #include "config/config.h"
 
 enum setting_type {
-    SETTING_TEXT,    /* char *: least and most are bytes; empty is always allowed unless check refuses it */
-    SETTING_INTEGER, /* int64_t: least and most are values */
-    SETTING_BOOLEAN, /* bool */
-    SETTING_LIST,    /* struct text_list: most is the number of items */
+    SETTING_TEXT,        /* char *: least and most are bytes; empty is always allowed unless check refuses it */
+    SETTING_INTEGER,     /* int64_t: least and most are values */
+    SETTING_BOOLEAN,     /* bool */
+    SETTING_LIST,        /* struct text_list: most is the number of items */
     SETTING_ENUMERATION, /* an enum that counts from 0 in the order of names */
 };
 

@@ -16,9 +16,9 @@ struct input {
     struct source_text *source;
     struct report *report;
     unsigned file;
-    unsigned depth;     /* 1: the file that was asked for; 0: a text without a file, which includes nothing */
-    unsigned line;      /* of the line at hand */
-    enum lexical state; /* at its begin */
+    unsigned depth;       /* 1: the file that was asked for; 0: a text without a file, which includes nothing */
+    unsigned line;        /* of the line at hand */
+    enum lexical state;   /* at its begin */
     unsigned opened_line; /* where that text or comment began */
 };
 
@@ -171,11 +171,9 @@ static int add_include(struct input *input, const char *argument, const char *en
     while (rest < end && (*rest == ' ' || *rest == '\t'))
         rest++;
     *ret_rest = rest;
-    if (!quote || quote == name || memchr(name, '\\', (size_t)(quote - name)) ||
-        (rest < end && *rest == '@')) {
-        report_problem(
-            input->report, input_place(input), NULL,
-            "cannot read this include; write @include \"name\" on a line of its own, without backslashes");
+    if (!quote || quote == name || memchr(name, '\\', (size_t)(quote - name)) || (rest < end && *rest == '@')) {
+        report_problem(input->report, input_place(input), NULL,
+                       "cannot read this include; write @include \"name\" on a line of its own, without backslashes");
         *ret_rest = end;
         return 0;
     }
@@ -196,15 +194,14 @@ static int add_line(struct input *input, const char *line, const char *end)
     source->bytes += (size_t)(end - line) + 1;
     if (source->bytes > SOURCE_BYTES_MAX) {
         report_problem(input->report, input_place(input), NULL,
-                       "the configuration is too large; the most is %d bytes with all includes",
-                       SOURCE_BYTES_MAX);
+                       "the configuration is too large; the most is %d bytes with all includes", SOURCE_BYTES_MAX);
         return -EINVAL;
     }
     copy_line(input, line, end);
     source->lines++;
     if (source->settings > SOURCE_SETTINGS_MAX) {
-        report_problem(input->report, input_place(input), NULL,
-                       "too many settings; the most is %d with all includes", SOURCE_SETTINGS_MAX);
+        report_problem(input->report, input_place(input), NULL, "too many settings; the most is %d with all includes",
+                       SOURCE_SETTINGS_MAX);
         return -EINVAL;
     }
     return source->text.failed ? -ENOMEM : 0;
@@ -221,15 +218,13 @@ static int add_lines(struct input *input, const char *bytes, size_t size_bytes)
         if (!line_end)
             line_end = end;
         if (memchr(line, '\0', (size_t)(line_end - line)))
-            report_problem(input->report, input_place(input), NULL,
-                           "holds a NUL byte; this must be a text file");
+            report_problem(input->report, input_place(input), NULL, "holds a NUL byte; this must be a text file");
         r = add_line(input, line, line_end);
         line = line_end + 1;
     }
     if (r == 0 && input->state != PLAIN) {
         input->line = input->opened_line;
-        report_problem(input->report, input_place(input), NULL,
-                       "the %s that begins here does not end in this file",
+        report_problem(input->report, input_place(input), NULL, "the %s that begins here does not end in this file",
                        input->state == IN_TEXT ? "text" : "comment");
     }
     return r;
@@ -317,8 +312,7 @@ int source_text_read(struct source_text *source, const char *file, struct report
     if (r == -ENOMEM || (r == -ENOENT && report->count == problems_before))
         return r;
     if (r < 0 && report->count == problems_before)
-        report_problem(report, (struct place){PLACE_FILE, name, 0}, NULL, "cannot be read: %s",
-                       read_file_wrong(r));
+        report_problem(report, (struct place){PLACE_FILE, name, 0}, NULL, "cannot be read: %s", read_file_wrong(r));
     return report->count > problems_before ? -EINVAL : 0;
 }
 

@@ -62,8 +62,8 @@ int token_file_apply(struct draft *draft)
     if (r < 0 && r != -ENOMEM)
         r = draft_refuse(draft, file, place, "cannot read %.300s: %s", name, read_file_wrong(r));
     else if (r == 0 && (mode & S_IROTH))
-        r = draft_refuse(draft, file, place,
-                         "%.300s can be read by everybody; take that right away, as with chmod o-r", name);
+        r = draft_refuse(draft, file, place, "%.300s can be read by everybody; take that right away, as with chmod o-r",
+                         name);
     else if (r == 0)
         r = take(draft, buffer_bytes(&contents), buffer_size(&contents));
     if (contents.data)

@@ -55,8 +55,7 @@ struct header_census {
     int hosts, lengths, encodings;
 };
 
-static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name,
-                                    const char *value)
+static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
 {
     struct header_census *census = context;
 
@@ -98,10 +97,9 @@ static bool check_token(struct exchange *exchange, enum MHD_Result *ret_result)
     struct MHD_Response *response;
 
     if (token[0] == '\0') {
-        *ret_result =
-            reply_problem(exchange, MHD_HTTP_FORBIDDEN,
-                          "Triggers cannot be managed here: no token is configured (triggers.token_file, or "
-                          "TUPLECAST_TRIGGERS_TOKEN).");
+        *ret_result = reply_problem(exchange, MHD_HTTP_FORBIDDEN,
+                                    "Triggers cannot be managed here: no token is configured (triggers.token_file, or "
+                                    "TUPLECAST_TRIGGERS_TOKEN).");
         return false;
     }
     if (given && strncasecmp(given, "Bearer ", 7) == 0 && same_secret(given + 7, token))
@@ -111,8 +109,7 @@ static bool check_token(struct exchange *exchange, enum MHD_Result *ret_result)
                                        : "Send the configured token as Authorization: Bearer <token>.");
     if (response)
         reply_add_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
-                         given ? "Bearer realm=\"tuplecast\", error=\"invalid_token\""
-                               : "Bearer realm=\"tuplecast\"");
+                         given ? "Bearer realm=\"tuplecast\", error=\"invalid_token\"" : "Bearer realm=\"tuplecast\"");
     *ret_result = reply_queue(exchange, MHD_HTTP_UNAUTHORIZED, response);
     return false;
 }
@@ -139,8 +136,7 @@ static enum MHD_Result reply_not_allowed(struct exchange *exchange, const char *
 
     if (strcmp(exchange->method, "OPTIONS") == 0)
         return reply_options(exchange, allow);
-    response =
-        reply_new_problem(MHD_HTTP_METHOD_NOT_ALLOWED, NULL, "This resource does not know that method.");
+    response = reply_new_problem(MHD_HTTP_METHOD_NOT_ALLOWED, NULL, "This resource does not know that method.");
     if (response)
         reply_add_header(response, MHD_HTTP_HEADER_ALLOW, allow);
     return reply_queue(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, response);
@@ -156,14 +152,14 @@ static bool find_route(struct exchange *exchange, enum MHD_Result *ret_result)
     if (error == 0)
         error = query_parse(exchange->query_text, &exchange->query);
     if (error == -ENOENT)
-        *ret_result = reply_problem(exchange, MHD_HTTP_NOT_FOUND,
-                                    "There is nothing here. Streams are at /streams/<channel>.");
+        *ret_result =
+            reply_problem(exchange, MHD_HTTP_NOT_FOUND, "There is nothing here. Streams are at /streams/<channel>.");
     else if (error == -EOPNOTSUPP)
         *ret_result = reply_not_allowed(exchange, buffer_text(&allow));
     else if (error == -EINVAL || error == -E2BIG)
-        *ret_result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST,
-                                    error == -EINVAL ? "The address has a bad %%-escape, or a NUL."
-                                                     : "Too many parameters.");
+        *ret_result =
+            reply_problem(exchange, MHD_HTTP_BAD_REQUEST,
+                          error == -EINVAL ? "The address has a bad %%-escape, or a NUL." : "Too many parameters.");
     else if (error < 0)
         *ret_result = MHD_NO;
     buffer_done(&allow);
@@ -179,8 +175,8 @@ static bool begin(struct exchange *exchange, enum MHD_Result *ret_result)
         return false;
     }
     if (strlen(exchange->target) + strlen(exchange->query_text) > HTTP_URI_BYTES_MAX) {
-        *ret_result = reply_problem(exchange, MHD_HTTP_URI_TOO_LONG, "An address has at most %d bytes.",
-                                    HTTP_URI_BYTES_MAX);
+        *ret_result =
+            reply_problem(exchange, MHD_HTTP_URI_TOO_LONG, "An address has at most %d bytes.", HTTP_URI_BYTES_MAX);
         return false;
     }
     if (!find_route(exchange, ret_result))
@@ -188,8 +184,7 @@ static bool begin(struct exchange *exchange, enum MHD_Result *ret_result)
     return !exchange->route->guarded || check_token(exchange, ret_result);
 }
 
-enum MHD_Result dispatch(struct exchange *exchange, const char *method, const char *upload,
-                         size_t *upload_bytes)
+enum MHD_Result dispatch(struct exchange *exchange, const char *method, const char *upload, size_t *upload_bytes)
 {
     enum MHD_Result result = MHD_NO;
 
@@ -214,7 +209,6 @@ enum MHD_Result dispatch(struct exchange *exchange, const char *method, const ch
     if (exchange->late_status)
         return MHD_NO; /* there was no memory for the answer */
     if (exchange->body.failed)
-        return reply_problem(exchange, MHD_HTTP_CONTENT_TOO_LARGE, "A body has at most %d bytes.",
-                             HTTP_BODY_BYTES_MAX);
+        return reply_problem(exchange, MHD_HTTP_CONTENT_TOO_LARGE, "A body has at most %d bytes.", HTTP_BODY_BYTES_MAX);
     return exchange->route->handle(exchange);
 }

@@ -11,5 +11,4 @@ void exchange_free(struct exchange *exchange); /* NULL is fine; not while it is 
 
 /* What the library's access handler is to do: called when the head is there, for each piece of the body, and
  * at its end. */
-enum MHD_Result dispatch(struct exchange *exchange, const char *method, const char *upload,
-                         size_t *upload_bytes);
+enum MHD_Result dispatch(struct exchange *exchange, const char *method, const char *upload, size_t *upload_bytes);

@@ -39,8 +39,7 @@ bool handover_add_headers(struct MHD_Response *response)
 
 static int duplicate_descriptor(struct MHD_Connection *connection)
 {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
     return info ? fcntl(info->connect_fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
@@ -59,8 +58,7 @@ enum MHD_Result handover_begin(struct exchange *exchange, struct stream_request 
     handover->fd = duplicate_descriptor(exchange->connection);
     buffer_init(&handover->greeting, GREETING_BYTES_MAX);
     hub_append_greeting(exchange->services->hub, &handover->greeting);
-    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, READER_BLOCK_BYTES, read_greeting,
-                                                 handover, NULL);
+    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, READER_BLOCK_BYTES, read_greeting, handover, NULL);
     /* Neither a length nor chunks: the body is what comes until the connection closes (RFC 9112, section 6.3,
      * rule 8). */
     if (handover->fd < 0 || handover->greeting.failed || !response || !handover_add_headers(response) ||
@@ -71,8 +69,7 @@ enum MHD_Result handover_begin(struct exchange *exchange, struct stream_request 
         return MHD_NO;
     }
     /* A timeout unlike the daemon's moves the connection to the list that the library cleans at once. */
-    MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT,
-                              (unsigned)HTTP_TIMEOUT_S + 1);
+    MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)HTTP_TIMEOUT_S + 1);
     exchange->handover = handover;
     return reply_queue(exchange, MHD_HTTP_OK, response);
 }

@@ -45,9 +45,8 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     return exchange_new(server, server->services, connection, target);
 }
 
-static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *url,
-                                 const char *method, const char *version, const char *upload,
-                                 size_t *upload_bytes, void **request_context)
+static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *url, const char *method,
+                                 const char *version, const char *upload, size_t *upload_bytes, void **request_context)
 {
     (void)context;
     (void)connection;
@@ -66,8 +65,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 
     (void)connection;
     *request_context = NULL;
-    if (exchange && exchange->handover && exchange->handover->ended &&
-        how == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
+    if (exchange && exchange->handover && exchange->handover->ended && how == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
         http_server_take_over(server, exchange->handover);
         exchange->handover = NULL;
     }
@@ -119,8 +117,7 @@ static void watch_listener(struct http_server *server, bool watch)
 
 static bool has_room(const struct http_server *server)
 {
-    return server->stats.connections <
-           (uint64_t)server->services->config(server->services->context)->limits.requests;
+    return server->stats.connections < (uint64_t)server->services->config(server->services->context)->limits.requests;
 }
 
 static void run_library(struct http_server *server)
@@ -219,17 +216,16 @@ static void on_listen_io(struct loop_io *io, uint32_t events)
 static struct MHD_Daemon *start_daemon(struct http_server *server, unsigned connections_max)
 {
     /* TURBO: it must not shut down the socket whose duplicate we keep. */
-    return MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-        on_access, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)HTTP_TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES,
-        MHD_OPTION_CONNECTION_LIMIT, connections_max, MHD_OPTION_END);
+    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0,
+                            NULL, NULL, on_access, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target,
+                            server, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_TIMEOUT_S,
+                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+                            connections_max, MHD_OPTION_END);
 }
 
-int http_server_new(struct loop *loop, const struct listen_address *address,
-                    const struct http_services *services, struct http_server **ret_server,
-                    const char **ret_problem)
+int http_server_new(struct loop *loop, const struct listen_address *address, const struct http_services *services,
+                    struct http_server **ret_server, const char **ret_problem)
 {
     struct http_server *server = calloc(1, sizeof(*server));
     int error = -ENOMEM;
@@ -254,8 +250,8 @@ int http_server_new(struct loop *loop, const struct listen_address *address,
         goto fail;
     *ret_problem = "starting libmicrohttpd";
     error = -EIO;
-    server->daemon = start_daemon(server, (unsigned)services->config(services->context)->limits.requests +
-                                              ACCEPTS_PER_TURN);
+    server->daemon =
+        start_daemon(server, (unsigned)services->config(services->context)->limits.requests + ACCEPTS_PER_TURN);
     const union MHD_DaemonInfo *info =
         server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info || info->epoll_fd < 0)

@@ -14,11 +14,9 @@ struct http_server;
 
 /* services and its callbacks are lent for the server's life. Returns 0; or a negative errno, and *ret_problem
  * (fixed text) says at what it failed. */
-int http_server_new(struct loop *loop, const struct listen_address *address,
-                    const struct http_services *services, struct http_server **ret_server,
-                    const char **ret_problem);
-void http_server_free(
-    struct http_server *server); /* NULL is fine. Trigger calls must have been answered before. */
+int http_server_new(struct loop *loop, const struct listen_address *address, const struct http_services *services,
+                    struct http_server **ret_server, const char **ret_problem);
+void http_server_free(struct http_server *server); /* NULL is fine. Trigger calls must have been answered before. */
 
 /* No new connections from now on; those that exist go on. */
 void http_server_stop_accepting(struct http_server *server);
@@ -30,7 +28,6 @@ const struct http_stats *http_server_stats(const struct http_server *server);
 
 /* Inside http/ only. */
 struct handover;
-void http_server_take_over(struct http_server *server,
-                           struct handover *handover); /* queues it; the server frees it */
+void http_server_take_over(struct http_server *server, struct handover *handover); /* queues it; the server frees it */
 void http_server_count_response(struct http_server *server, unsigned status);
 void http_server_kick(struct http_server *server); /* something was resumed: run the library soon */

@@ -36,8 +36,7 @@ static int open_at(const struct sockaddr *address, socklen_t size, int *ret_fd)
 static bool is_abandoned(const struct sockaddr_un *address)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    bool refused =
-        connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
+    bool refused = connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 && errno == ECONNREFUSED;
 
     close(fd);
     return refused;
@@ -64,14 +63,12 @@ static void describe(int fd, char ret_text[LISTEN_ADDRESS_TEXT_BYTES])
 
     ret_text[0] = '\0';
     if (getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
-        getnameinfo((struct sockaddr *)&address, size, host, 256, port, 32,
-                    NI_NUMERICHOST | NI_NUMERICSERV) == 0)
-        snprintf(ret_text, LISTEN_ADDRESS_TEXT_BYTES,
-                 address.ss_family == AF_INET6 ? "[%.255s]:%.31s" : "%.255s:%.31s", host, port);
+        getnameinfo((struct sockaddr *)&address, size, host, 256, port, 32, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+        snprintf(ret_text, LISTEN_ADDRESS_TEXT_BYTES, address.ss_family == AF_INET6 ? "[%.255s]:%.31s" : "%.255s:%.31s",
+                 host, port);
 }
 
-int listen_socket_open(const struct listen_address *address, int *ret_fd,
-                       char ret_text[LISTEN_ADDRESS_TEXT_BYTES])
+int listen_socket_open(const struct listen_address *address, int *ret_fd, char ret_text[LISTEN_ADDRESS_TEXT_BYTES])
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
     struct addrinfo *found = NULL;

@@ -8,5 +8,4 @@ enum { LISTEN_ADDRESS_TEXT_BYTES = 320 };
 /* Binds and listens, non-blocking. ":port" takes IPv6 and IPv4. A Unix socket that nobody listens on any more
  * is replaced. Returns 0 and the address as text ("127.0.0.1:8080", "[::]:8080", "/path"), or a negative
  * errno (-EADDRNOTAVAIL when a host name has no address). Looks names up: only for the start. */
-int listen_socket_open(const struct listen_address *address, int *ret_fd,
-                       char ret_text[LISTEN_ADDRESS_TEXT_BYTES]);
+int listen_socket_open(const struct listen_address *address, int *ret_fd, char ret_text[LISTEN_ADDRESS_TEXT_BYTES]);

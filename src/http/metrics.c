@@ -30,16 +30,14 @@ static void latency(struct buffer *out, const struct latency_histogram *histogra
     static const char name[] = "delivery_latency_seconds";
     uint64_t below = 0;
 
-    head(out, name, "histogram",
-         "From reading an event off the database connection to handing it to the kernel.");
+    head(out, name, "histogram", "From reading an event off the database connection to handing it to the kernel.");
     for (size_t i = 0; i < LATENCY_BUCKETS - 1; i++) {
         below += histogram->buckets[i];
-        buffer_printf(out, "tuplecast_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double)bounds_us[i] / 1e6,
-                      below);
+        buffer_printf(out, "tuplecast_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double)bounds_us[i] / 1e6, below);
     }
     buffer_printf(out, "tuplecast_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, histogram->count);
-    buffer_printf(out, "tuplecast_%s_sum %.6f\ntuplecast_%s_count %" PRIu64 "\n", name,
-                  (double)histogram->sum_us / 1e6, name, histogram->count);
+    buffer_printf(out, "tuplecast_%s_sum %.6f\ntuplecast_%s_count %" PRIu64 "\n", name, (double)histogram->sum_us / 1e6,
+                  name, histogram->count);
 }
 
 static void streams(struct buffer *out, const struct stream_stats *stats)
@@ -51,22 +49,20 @@ static void streams(struct buffer *out, const struct stream_stats *stats)
     gauge(out, "channels", "Channels that are listened to or remembered.", (double)stats->channels);
     gauge(out, "feeds", "Distinct selections that are encoded.", (double)stats->feeds);
     gauge(out, "memory_bytes", "Memory of remembered events.", (double)stats->memory_bytes);
+    gauge(out, "feed_bytes", "Encoded events that wait to be sent.", (double)stats->feed_bytes);
     counter(out, "events_published_total", "Events taken in.", stats->events_published);
     counter(out, "events_rejected_total", "Events that could not be taken in; a gap was announced.",
             stats->events_rejected);
-    counter(out, "events_sent_total", "Events handed to the kernel, once for each stream.",
-            stats->events_sent);
+    counter(out, "events_sent_total", "Events handed to the kernel, once for each stream.", stats->events_sent);
     counter(out, "bytes_sent_total", "Bytes of streams handed to the kernel.", stats->bytes_sent);
     counter(out, "sends_total", "System calls that sent them.", stats->sends);
     head(out, "gaps_total", "counter", "Gaps announced to streams, by reason.");
-    buffer_printf(out,
-                  "tuplecast_gaps_total{reason=\"restart\"} %" PRIu64
-                  "\ntuplecast_gaps_total{reason=\"outage\"} %" PRIu64 "\n"
-                  "tuplecast_gaps_total{reason=\"lagged\"} %" PRIu64
-                  "\ntuplecast_gaps_total{reason=\"expired\"} %" PRIu64 "\n"
-                  "tuplecast_gaps_total{reason=\"unknown-id\"} %" PRIu64 "\n",
-                  stats->gaps_restart, stats->gaps_outage, stats->gaps_lagged, stats->gaps_expired,
-                  stats->gaps_unknown_id);
+    buffer_printf(
+        out,
+        "tuplecast_gaps_total{reason=\"restart\"} %" PRIu64 "\ntuplecast_gaps_total{reason=\"outage\"} %" PRIu64 "\n"
+        "tuplecast_gaps_total{reason=\"lagged\"} %" PRIu64 "\ntuplecast_gaps_total{reason=\"expired\"} %" PRIu64 "\n"
+        "tuplecast_gaps_total{reason=\"unknown-id\"} %" PRIu64 "\n",
+        stats->gaps_restart, stats->gaps_outage, stats->gaps_lagged, stats->gaps_expired, stats->gaps_unknown_id);
     latency(out, &stats->latency);
 }
 
@@ -81,16 +77,15 @@ static void database(struct buffer *out, const struct database_stats *stats)
         gauge(out, "round_trip_seconds", "Time that the last notification to ourselves took.",
               (double)stats->round_trip_us / 1e6);
     if (stats->queue_usage >= 0)
-        gauge(out, "notification_queue_usage",
-              "Share of the server's notification queue that is in use, 0 to 1.", stats->queue_usage);
+        gauge(out, "notification_queue_usage", "Share of the server's notification queue that is in use, 0 to 1.",
+              stats->queue_usage);
 }
 
 static void http(struct buffer *out, const struct http_stats *stats)
 {
     gauge(out, "http_connections", "Connections that are not streams.", (double)stats->connections);
     counter(out, "http_connections_total", "Connections ever accepted.", stats->connections_opened);
-    counter(out, "http_accept_failures_total", "Connections that could not be accepted.",
-            stats->accept_failures);
+    counter(out, "http_accept_failures_total", "Connections that could not be accepted.", stats->accept_failures);
     head(out, "http_responses_total", "counter", "Responses by class of status.");
     for (unsigned class = 2; class <= 5; class ++)
         buffer_printf(out, "tuplecast_http_responses_total{class=\"%uxx\"} %" PRIu64 "\n", class,

@@ -36,17 +36,15 @@ static void make_tag(const struct embedded_file *file, char tag[24])
 
 enum MHD_Result pages_get(struct exchange *exchange)
 {
-    static const char policy[] =
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-        "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+    static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+                                 "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     const char *if_none_match = exchange_header(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH);
     char path[PATH_BYTES], tag[24];
 
     snprintf(path, sizeof(path), "www/%s", exchange->segment ? exchange->segment : "index.html");
     const struct embedded_file *file = embedded_find(path);
     if (!file)
-        return reply_problem(exchange, MHD_HTTP_NOT_FOUND,
-                             "There is nothing here. Streams are at /streams/<channel>.");
+        return reply_problem(exchange, MHD_HTTP_NOT_FOUND, "There is nothing here. Streams are at /streams/<channel>.");
     make_tag(file, tag);
     bool same = if_none_match && strcmp(if_none_match, tag) == 0;
     struct MHD_Response *response =
@@ -54,8 +52,7 @@ enum MHD_Result pages_get(struct exchange *exchange)
     if (!response)
         return MHD_NO;
     reply_add_header(response, MHD_HTTP_HEADER_ETAG, tag);
-    reply_add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL,
-                     "no-cache"); /* may be kept, but ask each time */
+    reply_add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache"); /* may be kept, but ask each time */
     reply_add_header(response, "Content-Security-Policy", policy);
     reply_add_header(response, "Referrer-Policy", "no-referrer");
     return reply_queue(exchange, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response);

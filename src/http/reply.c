@@ -40,8 +40,7 @@ static void add_member(struct buffer *json, const char *name, const char *value)
     json_append_string(json, value, strlen(value));
 }
 
-struct MHD_Response *reply_new_problem(unsigned status, const struct trigger_answer *from_database,
-                                       const char *detail)
+struct MHD_Response *reply_new_problem(unsigned status, const struct trigger_answer *from_database, const char *detail)
 {
     struct MHD_Response *response = NULL;
     struct buffer json;
@@ -96,8 +95,8 @@ enum MHD_Result reply_queue(struct exchange *exchange, unsigned status, struct M
     return result;
 }
 
-enum MHD_Result reply_bytes(struct exchange *exchange, unsigned status, const char *content_type,
-                            const void *bytes, size_t size_bytes)
+enum MHD_Result reply_bytes(struct exchange *exchange, unsigned status, const char *content_type, const void *bytes,
+                            size_t size_bytes)
 {
     return reply_queue(exchange, status, reply_new(content_type, bytes, size_bytes));
 }

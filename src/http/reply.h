@@ -5,8 +5,8 @@
 #include "http/exchange.h"
 
 /* Bytes are copied. */
-enum MHD_Result reply_bytes(struct exchange *exchange, unsigned status, const char *content_type,
-                            const void *bytes, size_t size_bytes);
+enum MHD_Result reply_bytes(struct exchange *exchange, unsigned status, const char *content_type, const void *bytes,
+                            size_t size_bytes);
 enum MHD_Result reply_json(struct exchange *exchange, unsigned status, const char *json);
 
 /* application/problem+json (RFC 9457). detail says what to do about it. */
@@ -16,8 +16,7 @@ enum MHD_Result reply_problem(struct exchange *exchange, unsigned status, const 
 /* The parts of the above, for who must do more: a response without CORS and with no headers but Content-Type;
  * NULL without memory. */
 struct MHD_Response *reply_new(const char *content_type, const void *bytes, size_t size_bytes);
-struct MHD_Response *reply_new_problem(unsigned status, const struct trigger_answer *from_database,
-                                       const char *detail);
+struct MHD_Response *reply_new_problem(unsigned status, const struct trigger_answer *from_database, const char *detail);
 /* Adds CORS and what every response has, queues it and drops our reference. */
 enum MHD_Result reply_queue(struct exchange *exchange, unsigned status, struct MHD_Response *response);
 

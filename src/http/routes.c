@@ -46,8 +46,7 @@ int routes_find(struct exchange *exchange, struct buffer *ret_allow)
             exchange->route = &routes[i];
             return segment ? percent_decode(segment, strlen(segment), &exchange->segment) : 0;
         }
-        buffer_printf(ret_allow, "%s%s", routes[i].method,
-                      strcmp(routes[i].method, "GET") == 0 ? ", HEAD, " : ", ");
+        buffer_printf(ret_allow, "%s%s", routes[i].method, strcmp(routes[i].method, "GET") == 0 ? ", HEAD, " : ", ");
     }
     if (buffer_size(ret_allow) == 0)
         return -ENOENT;

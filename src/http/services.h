@@ -14,7 +14,6 @@ struct http_services {
     const char *(*database_problem)(void *context); /* "" while it is up */
     /* Returns 0 and later calls done exactly once, never from within this call; or a negative errno: -EAGAIN
      * when too many wait. */
-    int (*call_trigger)(void *context, const struct trigger_request *request, trigger_done done,
-                        void *done_context);
+    int (*call_trigger)(void *context, const struct trigger_request *request, trigger_done done, void *done_context);
     void *context;
 };

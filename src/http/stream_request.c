@@ -4,8 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int add_channel(struct stream_request *request, const char *name, size_t channels_max,
-                       struct buffer *problem)
+static int add_channel(struct stream_request *request, const char *name, size_t channels_max, struct buffer *problem)
 {
     size_t size = strlen(name);
 
@@ -20,8 +19,7 @@ static int add_channel(struct stream_request *request, const char *name, size_t 
         }
     }
     if (request->selection.channels.count == channels_max) {
-        buffer_printf(problem, "A stream has at most %zu channels (limits.channels_per_stream).",
-                      channels_max);
+        buffer_printf(problem, "A stream has at most %zu channels (limits.channels_per_stream).", channels_max);
         return -EINVAL;
     }
     return text_list_add(&request->selection.channels, name);
@@ -43,8 +41,7 @@ static int add_filter(struct stream_request *request, struct text_list *list, co
 
 static int set_naming(struct selection *selection, const char *value, struct buffer *problem)
 {
-    static const char *const names[] = {
-        [NAMING_MESSAGE] = "message", [NAMING_TYPE] = "type", [NAMING_TABLE] = "table"};
+    static const char *const names[] = {[NAMING_MESSAGE] = "message", [NAMING_TYPE] = "type", [NAMING_TABLE] = "table"};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
         if (strcmp(names[i], value) == 0) {
@@ -118,8 +115,7 @@ int stream_request_parse(const char *path_channel, const struct query *query, co
     for (size_t i = 0; error == 0 && i < query->count; i++)
         error = take_item(&request, &query->items[i], channels_max, ret_problem);
     if (error == 0 && request.selection.channels.count == 0) {
-        buffer_append_text(ret_problem,
-                           "Name a channel: /streams/<channel>, or /streams?channel=a&channel=b.");
+        buffer_append_text(ret_problem, "Name a channel: /streams/<channel>, or /streams?channel=a&channel=b.");
         error = -EINVAL;
     }
     if (last_event_id && last_event_id[0])

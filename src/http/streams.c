@@ -3,6 +3,7 @@
 #include "http/reply.h"
 #include "http/routes.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -18,6 +19,7 @@ static enum MHD_Result reply_busy(struct exchange *exchange, int why)
     buffer_printf(&body, format,
                   why == -ESHUTDOWN ? "shutting down"
                   : why == -EMFILE  ? "as many streams as limits.streams allows"
+                  : why == -EUSERS  ? "as many streams of one address as limits.streams_per_address allows"
                                     : "as many channels as limits.channels allows");
     response = reply_new(NULL, buffer_bytes(&body), buffer_size(&body));
     buffer_done(&body);
@@ -45,6 +47,23 @@ static const char *forbidden_channel(const struct config *config, const struct s
     return NULL;
 }
 
+/* What counts as one client address: all of IPv4, the first 64 bits of IPv6; nothing for a Unix socket. */
+static void take_address(const struct exchange *exchange, char address[ORIGIN_BYTES_MAX])
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *client = info ? info->client_addr : NULL;
+
+    if (client && client->sa_family == AF_INET) {
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)client)->sin_addr, address, ORIGIN_BYTES_MAX);
+    } else if (client && client->sa_family == AF_INET6) {
+        struct in6_addr network = ((const struct sockaddr_in6 *)(const void *)client)->sin6_addr;
+        if (!IN6_IS_ADDR_V4MAPPED(&network))
+            memset(&network.s6_addr[8], 0, 8);
+        inet_ntop(AF_INET6, &network, address, ORIGIN_BYTES_MAX);
+    }
+}
+
 enum MHD_Result streams_get(struct exchange *exchange)
 {
     const struct config *config = exchange->services->config(exchange->services->context);
@@ -53,21 +72,21 @@ enum MHD_Result streams_get(struct exchange *exchange)
     struct buffer problem;
 
     buffer_init(&problem, 1024);
-    int error =
-        stream_request_parse(exchange->segment, &exchange->query, exchange_header(exchange, "Last-Event-ID"),
-                             (size_t)config->limits.channels_per_stream, &request, &problem);
+    int error = stream_request_parse(exchange->segment, &exchange->query, exchange_header(exchange, "Last-Event-ID"),
+                                     (size_t)config->limits.channels_per_stream, &request, &problem);
+    if (error == 0)
+        take_address(exchange, request.start.address);
     const char *forbidden = error == 0 ? forbidden_channel(config, &request.selection) : NULL;
     if (error == -EINVAL)
         result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST, "%s", buffer_text(&problem));
     else if (error < 0)
         result = MHD_NO;
     else if (forbidden)
-        result =
-            reply_problem(exchange, MHD_HTTP_NOT_FOUND,
-                          "Channel \"%s\" is not among those that the setting `channels` allows.", forbidden);
+        result = reply_problem(exchange, MHD_HTTP_NOT_FOUND,
+                               "Channel \"%s\" is not among those that the setting `channels` allows.", forbidden);
     else if (strcmp(exchange->method, "HEAD") == 0)
         result = reply_head(exchange);
-    else if ((error = hub_admit(exchange->services->hub, &request.selection)) < 0)
+    else if ((error = hub_admit(exchange->services->hub, &request.selection, &request.start)) < 0)
         result = reply_busy(exchange, error);
     else
         result = handover_begin(exchange, &request);

@@ -119,14 +119,12 @@ static bool has_json_type(const struct exchange *exchange)
     const char *type = exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_TYPE);
     size_t size = sizeof(json) - 1;
 
-    return type && strncasecmp(type, json, size) == 0 &&
-           (type[size] == '\0' || type[size] == ';' || type[size] == ' ');
+    return type && strncasecmp(type, json, size) == 0 && (type[size] == '\0' || type[size] == ';' || type[size] == ' ');
 }
 
 static bool schema_allowed(const struct exchange *exchange, const char *schema)
 {
-    const struct text_list *schemas =
-        &exchange->services->config(exchange->services->context)->triggers.schemas;
+    const struct text_list *schemas = &exchange->services->config(exchange->services->context)->triggers.schemas;
 
     return text_list_has(schemas, schema);
 }
@@ -141,12 +139,11 @@ enum MHD_Result triggers_put(struct exchange *exchange)
         return reply_problem(exchange, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                              "Send the definition as Content-Type: application/json.");
     buffer_init(&problem, 1024);
-    int error = trigger_definition_parse(buffer_bytes(&exchange->body), buffer_size(&exchange->body),
-                                         &definition, &problem);
+    int error =
+        trigger_definition_parse(buffer_bytes(&exchange->body), buffer_size(&exchange->body), &definition, &problem);
     if (error == -EINVAL || error == -EPROTO)
-        result =
-            reply_problem(exchange, error == -EINVAL ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_UNPROCESSABLE_CONTENT,
-                          "%s", buffer_text(&problem));
+        result = reply_problem(exchange, error == -EINVAL ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_UNPROCESSABLE_CONTENT, "%s",
+                               buffer_text(&problem));
     else if (error < 0)
         result = MHD_NO;
     else if (!schema_allowed(exchange, definition.schema))
@@ -154,8 +151,7 @@ enum MHD_Result triggers_put(struct exchange *exchange)
                                "Schema \"%s\" is not among those that the setting triggers.schemas allows.",
                                definition.schema);
     else
-        result =
-            call_by_name(exchange, (struct trigger_request){.verb = TRIGGER_PUT, .definition = &definition});
+        result = call_by_name(exchange, (struct trigger_request){.verb = TRIGGER_PUT, .definition = &definition});
     trigger_definition_done(&definition);
     buffer_done(&problem);
     return result;

@@ -236,8 +236,7 @@ int loop_signals_init(struct loop_signals *signals, struct loop *loop, const sig
     int fd = signalfd(-1, set, SFD_NONBLOCK | SFD_CLOEXEC);
     if (fd < 0)
         return -errno;
-    *signals =
-        (struct loop_signals){.io = {.fd = fd, .on_io = on_signal_io}, .loop = loop, .on_signal = on_signal};
+    *signals = (struct loop_signals){.io = {.fd = fd, .on_io = on_signal_io}, .loop = loop, .on_signal = on_signal};
     int error = loop_io_add(loop, &signals->io, EPOLLIN);
     if (error < 0) {
         close(fd);

@@ -16,9 +16,8 @@ struct connection;
 struct connection_hooks {
     void (*on_up)(void *context);    /* connected; PQ functions may be used */
     void (*on_input)(void *context); /* the socket is readable: PQconsumeInput has not been called yet */
-    void (*on_down)(void *context,
-                    const char *reason); /* was UP and is not any more, or could not be reached */
-    bool reconnect;                      /* false: stays OFF after a failure */
+    void (*on_down)(void *context, const char *reason); /* was UP and is not any more, or could not be reached */
+    bool reconnect;                                     /* false: stays OFF after a failure */
 };
 
 /* text: a libpq connection string, "" for the environment. hooks are copied; none is called from within a

@@ -60,8 +60,7 @@ static int split_hosts(struct conninfo *info, const char *hosts, const char *por
 /* True for what PQconnectdb would read as a connection string; anything else is a database's name. */
 static bool is_connection_string(const char *text)
 {
-    return strchr(text, '=') || strncmp(text, "postgresql://", 13) == 0 ||
-           strncmp(text, "postgres://", 11) == 0;
+    return strchr(text, '=') || strncmp(text, "postgresql://", 13) == 0 || strncmp(text, "postgres://", 11) == 0;
 }
 
 int conninfo_init(struct conninfo *info, const char *text, char **ret_problem)

@@ -123,8 +123,7 @@ void listen_set_lose(struct listen_set *set)
     set->on_server_count = 0;
 }
 
-void listen_set_announce(struct listen_set *set, void (*on_listening)(void *context, const char *name),
-                         void *context)
+void listen_set_announce(struct listen_set *set, void (*on_listening)(void *context, const char *name), void *context)
 {
     struct listened *next;
 

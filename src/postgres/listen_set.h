@@ -41,5 +41,4 @@ void listen_set_lose(struct listen_set *set);    /* the connection is gone, and 
 
 /* Reports what is newly in force, and forgets what is neither wanted nor known to the server. on_listening
  * must not change the set. */
-void listen_set_announce(struct listen_set *set, void (*on_listening)(void *context, const char *name),
-                         void *context);
+void listen_set_announce(struct listen_set *set, void (*on_listening)(void *context, const char *name), void *context);

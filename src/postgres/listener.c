@@ -64,9 +64,8 @@ static void send_probe(struct listener *listener)
     const char *values[] = {listener->self, number};
 
     snprintf(number, sizeof(number), "%" PRIu64, ++listener->probe_number);
-    if (!PQsendQueryParams(pq,
-                           "SELECT pg_catalog.pg_notify($1, $2), pg_catalog.pg_notification_queue_usage()", 2,
-                           NULL, values, NULL, NULL, 0)) {
+    if (!PQsendQueryParams(pq, "SELECT pg_catalog.pg_notify($1, $2), pg_catalog.pg_notification_queue_usage()", 2, NULL,
+                           values, NULL, NULL, 0)) {
         connection_lose(listener->connection, connection_problem(listener->connection));
         return;
     }
@@ -217,8 +216,7 @@ static void take_input(struct listener *listener)
      * would fill. */
     if (listener->stats.up && listener->hooks.is_behind(listener->context) &&
         loop_turn_ms(listener->loop) - listener->last_read_ms < READ_PAUSE_MS) {
-        loop_task_queue(listener->loop,
-                        &listener->work); /* libpq may hold some for which no socket event will come */
+        loop_task_queue(listener->loop, &listener->work); /* libpq may hold some for which no socket event will come */
         return;
     }
     listener->last_read_ms = loop_turn_ms(listener->loop);
@@ -274,10 +272,9 @@ static void on_expiry(struct loop_timer *timer)
     if (listener->command != COMMAND_NONE)
         connection_lose(listener->connection, "the server did not answer in time (probe.timeout_ms)");
     else if (listener->echo_awaited)
-        connection_lose(
-            listener->connection,
-            "a notification to ourselves did not come back: is there a transaction pooler in between? "
-            "connect to the server itself");
+        connection_lose(listener->connection,
+                        "a notification to ourselves did not come back: is there a transaction pooler in between? "
+                        "connect to the server itself");
 }
 
 static void on_connected(void *context)

@@ -119,16 +119,15 @@ static void on_resolver_timer(struct loop_timer *timer)
         if (state == 0)
             take_addresses(resolver);
         else
-            note_problem(resolver, state == EAI_INPROGRESS ? "the name server did not answer in time"
-                                                           : gai_strerror(state));
+            note_problem(resolver,
+                         state == EAI_INPROGRESS ? "the name server did not answer in time" : gai_strerror(state));
         drop_lookup(resolver);
         resolver->index++;
     }
     look_up_next(resolver);
 }
 
-struct resolver *resolver_new(struct loop *loop, void (*on_done)(void *context, const char *problem),
-                              void *context)
+struct resolver *resolver_new(struct loop *loop, void (*on_done)(void *context, const char *problem), void *context)
 {
     struct resolver *resolver = calloc(1, sizeof(*resolver));
 

@@ -10,8 +10,7 @@
 
 struct resolver;
 
-struct resolver *resolver_new(struct loop *loop, void (*on_done)(void *context, const char *problem),
-                              void *context);
+struct resolver *resolver_new(struct loop *loop, void (*on_done)(void *context, const char *problem), void *context);
 /* Cancels what runs. NULL is fine. A look-up that cannot be cancelled is left to finish on its own. */
 void resolver_free(struct resolver *resolver);
 

@@ -21,8 +21,7 @@ static int run(PGconn *pq, const char *sql, FILE *errors)
     ExecStatusType status = PQresultStatus(result);
 
     PQclear(result);
-    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? 0
-                                                                   : fail(errors, "the database refused", pq);
+    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? 0 : fail(errors, "the database refused", pq);
 }
 
 /* The version that is installed; 0 when there is none. */

@@ -76,8 +76,8 @@ static void send_first(struct trigger_calls *calls)
     }
     if (calls->sent)
         return;
-    if (!PQsendQueryParams(pq, call->sql, call->parameter_count, NULL, (const char *const *)call->parameters,
-                           NULL, NULL, 0)) {
+    if (!PQsendQueryParams(pq, call->sql, call->parameter_count, NULL, (const char *const *)call->parameters, NULL,
+                           NULL, 0)) {
         connection_lose(calls->connection, connection_problem(calls->connection));
         return;
     }
@@ -150,8 +150,7 @@ static void on_down(void *context, const char *reason)
 
 static void on_timer(struct loop_timer *timer)
 {
-    struct trigger_calls *calls =
-        (struct trigger_calls *)((char *)timer - offsetof(struct trigger_calls, timer));
+    struct trigger_calls *calls = (struct trigger_calls *)((char *)timer - offsetof(struct trigger_calls, timer));
 
     if (STAILQ_EMPTY(&calls->queue))
         connection_stop(calls->connection);

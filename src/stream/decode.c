@@ -42,8 +42,7 @@ static enum member member_of(struct json_slice key)
 }
 
 /* Fills members with the last value of each known key; returns whether the payload is a row change. */
-static bool find_members(struct json_slice object, struct json_slice members[MEMBERS],
-                         enum event_type *ret_type)
+static bool find_members(struct json_slice object, struct json_slice members[MEMBERS], enum event_type *ret_type)
 {
     struct json_slice rest = object, key, value;
 
@@ -104,8 +103,7 @@ static const char *filter_text(struct buffer *buffer, struct json_slice value)
     return buffer_text(buffer);
 }
 
-static int make_change(struct json_slice members[MEMBERS], struct event_parts *parts,
-                       struct event **ret_event)
+static int make_change(struct json_slice members[MEMBERS], struct event_parts *parts, struct event **ret_event)
 {
     struct buffer schema, table, id;
 

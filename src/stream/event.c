@@ -80,8 +80,7 @@ const char *event_type_name(enum event_type type)
 enum event_type event_type_from_name(const char *name, size_t size_bytes)
 {
     for (size_t i = 0; i < sizeof(type_names) / sizeof(*type_names); i++)
-        if (strlen(type_names[i].name) == size_bytes &&
-            strncasecmp(type_names[i].name, name, size_bytes) == 0)
+        if (strlen(type_names[i].name) == size_bytes && strncasecmp(type_names[i].name, name, size_bytes) == 0)
             return type_names[i].type;
     return EVENT_TYPE_NONE;
 }

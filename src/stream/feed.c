@@ -7,8 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct feed *feed_new(struct hub_state *hub, char *key, struct selection *selection,
-                      struct channel **channels)
+enum { FEED_LOG_BYTES_MIN = 64 * 1024 }; /* below that a log is not worth trimming */
+
+struct feed *feed_new(struct hub_state *hub, char *key, struct selection *selection, struct channel **channels)
 {
     size_t count = selection->channels.count;
     struct feed *feed = calloc(1, sizeof(*feed));
@@ -62,6 +63,7 @@ void feed_free(struct feed *feed)
     if (feed->dirty)
         TAILQ_REMOVE(&feed->hub->dirty, feed, dirty_link);
     feed->hub->stats.feeds--;
+    feed->hub->stats.feed_bytes -= feed->counted_bytes;
     frame_log_done(&feed->log);
     selection_done(&feed->selection);
     free(feed->channels);
@@ -86,6 +88,15 @@ static void mark_dirty(struct feed *feed)
     loop_task_queue(feed->hub->loop, &feed->hub->service);
 }
 
+/* Must follow every change of the log's size. */
+static void count_bytes(struct feed *feed)
+{
+    size_t size = buffer_size(&feed->log.bytes);
+
+    feed->hub->stats.feed_bytes += size - feed->counted_bytes;
+    feed->counted_bytes = size;
+}
+
 /* Moves the LIVE subscribers of list whose offset is below the given one back to catching up. */
 static void drop_below(struct feed *feed, struct subscriber_list *list, uint64_t offset)
 {
@@ -105,6 +116,7 @@ static void drop_log_below(struct feed *feed, uint64_t offset)
     drop_below(feed, &feed->live, offset);
     drop_below(feed, &feed->blocked, offset);
     frame_log_trim(&feed->log, offset);
+    count_bytes(feed);
 }
 
 void feed_fall_behind(struct feed *feed)
@@ -112,17 +124,20 @@ void feed_fall_behind(struct feed *feed)
     drop_below(feed, &feed->live, UINT64_MAX);
     drop_below(feed, &feed->blocked, UINT64_MAX);
     frame_log_trim(&feed->log, frame_log_head(&feed->log));
+    count_bytes(feed);
 }
 
-/* The log has reached its size: the older half goes, and who has not sent that falls back to catching up. */
+/* The log has reached its size, or all logs together take half of the memory: the older half goes, and who has not sent
+ * that falls back to catching up. */
 static void bound_log(struct feed *feed)
 {
+    const struct hub_state *hub = feed->hub;
     size_t size = buffer_size(&feed->log.bytes);
-    size_t limit = feed->hub->options.feed_log_bytes;
+    bool crowded = hub->stats.feed_bytes > hub->options.memory_bytes / 2 && size > FEED_LOG_BYTES_MIN;
 
-    if (size <= limit)
+    if (size <= hub->options.feed_log_bytes && !crowded)
         return;
-    const struct frame_note *note = frame_log_frame_at(&feed->log, feed->log.tail + size - limit / 2);
+    const struct frame_note *note = frame_log_frame_at(&feed->log, feed->log.tail + size / 2);
     drop_log_below(feed, note ? note->end : frame_log_head(&feed->log));
 }
 
@@ -134,6 +149,7 @@ static void end_frame(struct feed *feed, uint64_t number, int64_t received_us)
         return;
     }
     feed->head_number = number;
+    count_bytes(feed);
     bound_log(feed);
     mark_dirty(feed);
 }
@@ -146,8 +162,7 @@ void feed_append_event(struct feed *feed, const struct event *event)
     end_frame(feed, event->number, event->received_us);
 }
 
-static void append_control_to(struct feed *feed, struct subscriber_list *list, const char *name,
-                              const char *data)
+static void append_control_to(struct feed *feed, struct subscriber_list *list, const char *name, const char *data)
 {
     struct subscriber *next;
 
@@ -193,6 +208,7 @@ int feed_flush(struct feed *feed, int sends_max)
     /* Everybody who can take it has it all: what remains is for the blocked ones, up to the log's bound. */
     if (TAILQ_EMPTY(&feed->blocked))
         frame_log_trim(&feed->log, head);
+    count_bytes(feed);
     feed->dirty = false;
     TAILQ_REMOVE(&feed->hub->dirty, feed, dirty_link);
     return sends;
@@ -228,8 +244,7 @@ void feed_encode(const struct feed *feed, const struct event *event, struct buff
     cursor.number = event->number;
     cursor_format(&cursor, id);
     buffer_init(&scratch, 64);
-    frame_event(out, id, selection_event_name(&feed->selection, event, &scratch), event_json(event),
-                event->json_bytes);
+    frame_event(out, id, selection_event_name(&feed->selection, event, &scratch), event_json(event), event->json_bytes);
     buffer_done(&scratch);
 }
 

@@ -19,10 +19,9 @@ struct feed {
     struct channel **channels; /* lent; as many as selection.channels, in the same order */
 
     struct frame_log log;
-    uint64_t head_number; /* while somebody is LIVE: all that is wanted up to this number is before the log's
-                             head */
-    size_t
-        live_count; /* subscribers that read the log, writable or blocked: without any, nothing is encoded */
+    size_t counted_bytes; /* what of the log is in stats.feed_bytes */
+    uint64_t head_number; /* while somebody is LIVE: all that is wanted up to this number is before the head */
+    size_t live_count;    /* who reads the log, writable or blocked: without any, nothing is encoded */
     size_t subscriber_count;
     int64_t last_frame_ms; /* for the heartbeat */
 
@@ -34,8 +33,7 @@ struct feed {
 
 /* Takes key and the contents of selection; channels are copied. NULL when out of memory: then nothing is
  * taken. */
-struct feed *feed_new(struct hub_state *hub, char *key, struct selection *selection,
-                      struct channel **channels);
+struct feed *feed_new(struct hub_state *hub, char *key, struct selection *selection, struct channel **channels);
 void feed_free(struct feed *feed); /* closes its subscribers */
 
 /* All its channels are being listened to. */

@@ -267,7 +267,7 @@ bool hub_is_behind(const struct hub *hub)
     return feed && feed_is_behind(feed);
 }
 
-int hub_admit(const struct hub *hub, const struct selection *selection)
+int hub_admit(const struct hub *hub, const struct selection *selection, const struct start *start)
 {
     size_t new_channels = 0;
 
@@ -275,6 +275,9 @@ int hub_admit(const struct hub *hub, const struct selection *selection)
         return -ESHUTDOWN;
     if (hub->state.stats.streams >= hub->state.options.streams_max)
         return -EMFILE;
+    size_t per_address_max = hub->state.options.streams_per_address_max;
+    if (per_address_max > 0 && origins_count(&hub->state.origins, start->address) >= per_address_max)
+        return -EUSERS;
     for (size_t i = 0; i < selection->channels.count; i++)
         if (!registry_channel(&hub->registry, selection->channels.items[i]))
             new_channels++;
@@ -304,7 +307,7 @@ void hub_append_greeting(const struct hub *hub, struct buffer *out)
 int hub_subscribe(struct hub *hub, struct selection *selection, const struct start *start, int fd)
 {
     static const char busy[] = "event: busy\ndata: {}\n\n";
-    int error = hub_admit(hub, selection);
+    int error = hub_admit(hub, selection, start);
     struct feed *feed = error == 0 ? registry_obtain_feed(&hub->registry, selection) : NULL;
 
     assert(!feed || feed->selection.channels.count > 0);

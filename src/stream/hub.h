@@ -16,6 +16,7 @@
 
 #include "base/limits.h"
 #include "loop/loop.h"
+#include "stream/origins.h"
 #include "stream/selection.h"
 #include "stream/stats.h"
 
@@ -31,6 +32,7 @@ struct hub_options {
     int64_t stall_ms;  /* how long a stream may take nothing while bytes wait for it */
     int64_t retry_ms;  /* told to clients, give or take a quarter */
     size_t streams_max;
+    size_t streams_per_address_max; /* 0: no limit */
     size_t channels_max;
     size_t channel_memory_bytes;
     size_t memory_bytes; /* of all channels */
@@ -48,7 +50,7 @@ struct hub_options {
 };
 
 struct hub *hub_new(struct loop *loop, const struct hub_options *options); /* NULL with errno set */
-void hub_free(struct hub *hub); /* closes what is open; NULL is fine */
+void hub_free(struct hub *hub);                                            /* closes what is open; NULL is fine */
 
 /* Takes over changed options, except on_* and context. */
 void hub_reconfigure(struct hub *hub, const struct hub_options *options);
@@ -66,13 +68,14 @@ bool hub_is_behind(const struct hub *hub);
 /* Where a stream begins. */
 struct start {
     bool has_id;
-    char id[ID_BYTES_MAX + 1]; /* empty when what the client sent cannot be an id of ours */
+    char id[ID_BYTES_MAX + 1];      /* empty when what the client sent cannot be an id of ours */
+    char address[ORIGIN_BYTES_MAX]; /* the client's, for the limit per address; empty: not counted */
     bool earliest; /* without an id that means something: all that is remembered, not only what comes */
 };
 
-/* Whether there is room for a stream of this selection: 0, -EMFILE (streams), -ENOSPC (channels), -ESHUTDOWN.
- */
-int hub_admit(const struct hub *hub, const struct selection *selection);
+/* Whether there is room for a stream: 0, -EMFILE (streams), -EUSERS (streams of that address), -ENOSPC
+ * (channels), -ESHUTDOWN. */
+int hub_admit(const struct hub *hub, const struct selection *selection, const struct start *start);
 
 /* The first bytes of every stream, the same for all but for the reconnect time: to be sent before
  * hub_subscribe. */

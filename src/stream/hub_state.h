@@ -21,6 +21,7 @@ struct hub_state {
 
     struct cursor now; /* the newest number given, and this run */
     uint64_t drops;    /* events that any channel forgot, ever */
+    struct origins origins;
     bool database_up;
     bool closing; /* each stream ends as soon as it has taken its `bye` */
 

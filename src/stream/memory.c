@@ -30,9 +30,13 @@ void memory_keep(struct registry *registry, struct channel *channel, struct even
         hub->stats.memory_bytes += channel->memory_bytes - before;
     while (channel->memory_bytes > hub->options.channel_memory_bytes)
         forget_oldest(hub, channel);
+    /* What waits in feeds comes out of the same budget; feeds keep to half of it themselves. */
+    size_t budget = hub->options.memory_bytes / 2;
+    if (hub->stats.feed_bytes < hub->options.memory_bytes - budget)
+        budget = hub->options.memory_bytes - hub->stats.feed_bytes;
     /* All together are too much: whoever holds most gives way, so that a busy channel does not wipe out the
      * quiet ones. */
-    while (hub->stats.memory_bytes > hub->options.memory_bytes)
+    while (hub->stats.memory_bytes > budget)
         forget_oldest(hub, largest(registry));
 }
 

@@ -64,8 +64,7 @@ bool selection_wants(const struct selection *selection, const struct event *even
     return selection->ids.count == 0 || text_list_has(&selection->ids, event_id(event));
 }
 
-const char *selection_event_name(const struct selection *selection, const struct event *event,
-                                 struct buffer *scratch)
+const char *selection_event_name(const struct selection *selection, const struct event *event, struct buffer *scratch)
 {
     static const char *const reserved[] = {"ready", "gap", "status", "bye", "busy", "error", "open"};
     const char *name = selection->naming == NAMING_TYPE    ? event_type_name(event->type)

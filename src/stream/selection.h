@@ -36,5 +36,4 @@ bool selection_wants(const struct selection *selection, const struct event *even
 /* The SSE event name for event; NULL for none. The names of control events, `error` and `open` are kept off:
  * a table of that name gets
  * `_` behind it. The text is lent: it is in scratch or constant. */
-const char *selection_event_name(const struct selection *selection, const struct event *event,
-                                 struct buffer *scratch);
+const char *selection_event_name(const struct selection *selection, const struct event *event, struct buffer *scratch);

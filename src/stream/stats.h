@@ -7,9 +7,9 @@
 #include <stdint.h>
 
 /* Upper bounds in microseconds of the histogram's buckets; the last bucket has none. */
-#define LATENCY_BOUNDS_US                                                                                    \
-    {                                                                                                        \
-        250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 10000000  \
+#define LATENCY_BOUNDS_US                                                                                              \
+    {                                                                                                                  \
+        250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 500000, 1000000, 2500000, 10000000            \
     }
 enum { LATENCY_BUCKETS = 15 };
 
@@ -28,6 +28,7 @@ struct stream_stats {
     uint64_t channels;         /* known now */
     uint64_t feeds;            /* now */
     uint64_t memory_bytes;     /* of remembered events, now */
+    uint64_t feed_bytes;       /* of encoded frames that wait to be sent, now */
     uint64_t events_published; /* taken in */
     uint64_t events_rejected;  /* larger than PAYLOAD_BYTES_MAX, or no memory */
     uint64_t events_sent;      /* frames handed to the kernel, times subscribers */

@@ -86,6 +86,8 @@ struct subscriber *subscriber_new(struct feed *feed, int fd, const struct start 
         return NULL;
     }
     *subscriber->start = *start;
+    if (hub->options.streams_per_address_max > 0 && start->address[0])
+        subscriber->origin = origins_enter(&hub->origins, start->address);
     feed->subscriber_count++;
     hub->stats.streams++;
     hub->stats.streams_opened++;
@@ -104,14 +106,14 @@ void subscriber_free(struct subscriber *subscriber)
     loop_io_remove(hub->loop, &subscriber->io);
     close(subscriber->io.fd);
     drop_own_bytes(subscriber);
+    origins_leave(&hub->origins, subscriber->origin);
     free(subscriber->start);
     free(subscriber);
     if (hub->closing && hub->stats.streams == 0)
         hub->options.on_closed(hub->options.context);
 }
 
-static void announce_gap(struct subscriber *subscriber, const char *reason, const char *requested,
-                         uint64_t resumed)
+static void announce_gap(struct subscriber *subscriber, const char *reason, const char *requested, uint64_t resumed)
 {
     struct buffer *own = own_bytes(subscriber);
 
@@ -188,8 +190,7 @@ static void append_ready(struct subscriber *subscriber)
     buffer_append_text(&json, "{\"channels\":[");
     for (size_t i = 0; i < feed->selection.channels.count; i++) {
         buffer_append_text(&json, i > 0 ? "," : "");
-        json_append_string(&json, feed->selection.channels.items[i],
-                           strlen(feed->selection.channels.items[i]));
+        json_append_string(&json, feed->selection.channels.items[i], strlen(feed->selection.channels.items[i]));
     }
     buffer_printf(&json, "],\"database\":\"%s\"}", feed->hub->database_up ? "up" : "down");
     frame_event(own, id, "ready", buffer_bytes(&json), buffer_size(&json));
@@ -264,8 +265,7 @@ static void fill(struct subscriber *subscriber)
     struct event *event;
     uint64_t number;
 
-    for (int seen = 0; own && seen < EVENTS_SEEN_PER_FILL && buffer_size(own) < hub->options.catch_up_bytes;
-         seen++) {
+    for (int seen = 0; own && seen < EVENTS_SEEN_PER_FILL && buffer_size(own) < hub->options.catch_up_bytes; seen++) {
         enum replay_step step =
             replay_next(feed->channels, feed->selection.channels.count, subscriber->number, &event, &number);
         if (step == REPLAY_END) {
@@ -317,8 +317,7 @@ static int send_pending(struct subscriber *subscriber)
     if (subscriber->broken || (subscriber->own && subscriber->own->failed))
         return -ENOMEM;
     if (own_size > 0)
-        parts[message.msg_iovlen++] =
-            (struct iovec){subscriber->own->data + subscriber->own->start, own_size};
+        parts[message.msg_iovlen++] = (struct iovec){subscriber->own->data + subscriber->own->start, own_size};
     if (subscriber->state == SUBSCRIBER_LIVE) {
         const char *bytes = frame_log_bytes(&subscriber->feed->log, subscriber->offset, &log_size);
         if (log_size > 0)
@@ -356,8 +355,7 @@ void subscriber_serve(struct subscriber *subscriber)
         }
         return;
     }
-    if (error < 0 || (hub->closing && subscriber->state == SUBSCRIBER_LIVE) ||
-        subscriber->state == SUBSCRIBER_ENDING) {
+    if (error < 0 || (hub->closing && subscriber->state == SUBSCRIBER_LIVE) || subscriber->state == SUBSCRIBER_ENDING) {
         subscriber_free(subscriber);
         return;
     }

@@ -17,12 +17,13 @@ struct subscriber {
     struct subscriber_list *list; /* the one it stands in */
     TAILQ_ENTRY(subscriber) link;
 
-    uint64_t offset;      /* LIVE: of the next byte in the feed's log */
-    uint64_t number;      /* other states: of the last event that is in `own` or was sent */
-    struct buffer *own;   /* bytes for this one alone, sent before anything else; NULL when there are none */
-    struct start *start;  /* while OPENING */
-    uint64_t quiet_drops; /* a start from the earliest: as long as hub->drops is this, gaps are just the
-                             beginning */
+    uint64_t offset;       /* LIVE: of the next byte in the feed's log */
+    uint64_t number;       /* other states: of the last event that is in `own` or was sent */
+    struct buffer *own;    /* bytes for this one alone, sent before anything else; NULL when there are none */
+    struct start *start;   /* while OPENING */
+    struct origin *origin; /* NULL when addresses are not counted */
+    uint64_t quiet_drops;  /* a start from the earliest: as long as hub->drops is this, gaps are just the
+                              beginning */
     int64_t blocked_since_ms;
     enum subscriber_state state;
     bool lagged; /* was LIVE before it came to be CATCHING */

@@ -14,10 +14,9 @@ struct trigger_request {
 };
 
 struct trigger_answer {
-    const char *json; /* the trigger, or the list; NULL when there is a problem or nothing to say */
-    bool created;     /* PUT made a new one */
-    const char
-        *sqlstate; /* NULL: it went well; five characters of PostgreSQL's (08006 when it cannot be reached) */
+    const char *json;     /* the trigger, or the list; NULL when there is a problem or nothing to say */
+    bool created;         /* PUT made a new one */
+    const char *sqlstate; /* NULL: it went well; five characters of PostgreSQL's (08006 when it cannot be reached) */
     const char *message, *detail, *hint; /* of a problem; NULL where there is none */
 };
 

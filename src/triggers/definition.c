@@ -51,8 +51,7 @@ static int split_table(struct trigger_definition *definition, struct buffer *pro
     if (!dot)
         return 0;
     if (dot == definition->table || dot[1] == '\0' || strchr(dot + 1, '.')) {
-        buffer_append_text(problem,
-                           "`table` must be \"table\", \"schema.table\", or {\"schema\":..,\"name\":..}.");
+        buffer_append_text(problem, "`table` must be \"table\", \"schema.table\", or {\"schema\":..,\"name\":..}.");
         return -EPROTO;
     }
     char *table = strdup(dot + 1);
@@ -65,8 +64,7 @@ static int split_table(struct trigger_definition *definition, struct buffer *pro
     return 0;
 }
 
-static int take_table(struct json_object *value, struct trigger_definition *definition,
-                      struct buffer *problem)
+static int take_table(struct json_object *value, struct trigger_definition *definition, struct buffer *problem)
 {
     struct json_object *schema, *name;
 
@@ -100,17 +98,15 @@ static int take_operations(struct json_object *value, unsigned *ret_operations, 
         operations |= operation;
     }
     if (operations == 0) {
-        buffer_append_text(
-            problem,
-            "`operations` must be a list of INSERT, UPDATE, DELETE and TRUNCATE, each at most once.");
+        buffer_append_text(problem,
+                           "`operations` must be a list of INSERT, UPDATE, DELETE and TRUNCATE, each at most once.");
         return -EPROTO;
     }
     *ret_operations = operations;
     return 0;
 }
 
-static int take_members(struct json_object *body, struct trigger_definition *definition,
-                        struct buffer *problem)
+static int take_members(struct json_object *body, struct trigger_definition *definition, struct buffer *problem)
 {
     int error = 0;
 
@@ -125,8 +121,7 @@ static int take_members(struct json_object *body, struct trigger_definition *def
         else
             error = -EPROTO;
         if (error < 0 && buffer_size(problem) == 0)
-            buffer_printf(
-                problem, "`%.64s` is not known; a definition has `table`, `channel` and `operations`.", name);
+            buffer_printf(problem, "`%.64s` is not known; a definition has `table`, `channel` and `operations`.", name);
         if (error < 0)
             return error;
     }
@@ -141,8 +136,7 @@ static int fill_defaults(struct trigger_definition *definition, struct buffer *p
 {
     if (!definition->channel) {
         if (strlen(definition->table) + strlen("_changes") > CHANNEL_NAME_BYTES_MAX) {
-            buffer_append_text(problem,
-                               "`channel` is needed: the table's name is too long to make one of it.");
+            buffer_append_text(problem, "`channel` is needed: the table's name is too long to make one of it.");
             return -EPROTO;
         }
         definition->channel = malloc(CHANNEL_NAME_BYTES_MAX + 1);
@@ -157,8 +151,8 @@ static int fill_defaults(struct trigger_definition *definition, struct buffer *p
 int trigger_definition_parse(const char *body, size_t body_bytes, struct trigger_definition *ret_definition,
                              struct buffer *ret_problem)
 {
-    struct trigger_definition definition = {.operations = EVENT_TYPE_INSERT | EVENT_TYPE_UPDATE |
-                                                          EVENT_TYPE_DELETE | EVENT_TYPE_TRUNCATE};
+    struct trigger_definition definition = {.operations = EVENT_TYPE_INSERT | EVENT_TYPE_UPDATE | EVENT_TYPE_DELETE |
+                                                          EVENT_TYPE_TRUNCATE};
     struct json_tokener *tokener = json_tokener_new_ex(BODY_DEPTH_MAX);
     struct json_object *value = NULL;
     int error = 0;
@@ -176,8 +170,7 @@ int trigger_definition_parse(const char *body, size_t body_bytes, struct trigger
         buffer_append_text(ret_problem, "The body is not JSON, or nested too deeply.");
         error = -EINVAL;
     } else if (!json_object_is_type(value, json_type_object)) {
-        buffer_append_text(ret_problem,
-                           "The body must be a JSON object, such as {\"table\":\"public.posts\"}.");
+        buffer_append_text(ret_problem, "The body must be a JSON object, such as {\"table\":\"public.posts\"}.");
         error = -EPROTO;
     } else {
         error = take_members(value, &definition, ret_problem);

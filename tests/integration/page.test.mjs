@@ -168,9 +168,9 @@ describe("the table", () => {
         assert.ok((await person.newest("onerror")).data.includes(`${hostile} \\u202egnp.exe`), "also its direction is not turned");
         await person.page.locator(".more").first().click();
         await person.page.locator(".detail pre", { hasText: "onerror" }).waitFor();
-        await database.notify("<b>x</b>", JSON.stringify({ table: hostile, type: "<i>", id: "<u>7</u>", data: "<h1>" }));
+        await database.notify("<b>x</b>", JSON.stringify({ table: hostile, type: "DELETE", id: "<u>7</u>", data: "<h1>" }));
         assert.deepEqual({ ...(await person.newest("<h1>")), time: "" }, {
-            time: "", channel: "<b>x</b>", table: hostile, type: "<i>", id: "<u>7</u>", data: "<h1>",
+            time: "", channel: "<b>x</b>", table: hostile, type: "DELETE", id: "<u>7</u>", data: "<h1>",
         });
         await database.notify("posts_changes", hostile);
         assert.equal((await person.newest("onerror")).data, hostile);

@@ -61,8 +61,7 @@ static inline void expect_problems(const char *text, const char *expected)
 {
     struct config config = {.database = NULL, .limits.streams = -7};
 
-    assert_int_equal(load_source((struct config_source){.text = text, .file = "test.conf"}, &config),
-                     -EINVAL);
+    assert_int_equal(load_source((struct config_source){.text = text, .file = "test.conf"}, &config), -EINVAL);
     assert_string_equal(problems(), expected);
     assert_null(config.database);
     assert_int_equal(config.limits.streams, -7);

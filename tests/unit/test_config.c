@@ -54,18 +54,16 @@ static void a_file_sets_values_of_every_type(void **state)
 static void a_flag_wins_over_the_environment_and_that_over_the_file(void **state)
 {
     static const char *const VARIABLES[] = {"TUPLECAST_LISTEN=:2", "TUPLECAST_LOG_LEVEL=error",
-                                            "TUPLECAST_CHANNELS= a , b,c ",
-                                            "TUPLECAST_STREAMS_RETRY_MS=", NULL};
+                                            "TUPLECAST_CHANNELS= a , b,c ", "TUPLECAST_STREAMS_RETRY_MS=", NULL};
     struct config config = {0};
 
     (void)state;
     environment = VARIABLES;
-    assert_int_equal(
-        load_source((struct config_source){.text = "listen = \":3\"; log = { level = \"debug\"; };"
-                                                   "streams = { retry_ms = 100; };",
-                                           .listen = ":1"},
-                    &config),
-        0);
+    assert_int_equal(load_source((struct config_source){.text = "listen = \":3\"; log = { level = \"debug\"; };"
+                                                                "streams = { retry_ms = 100; };",
+                                                        .listen = ":1"},
+                                 &config),
+                     0);
     assert_string_equal(config.listen, ":1");
     assert_int_equal(config.log.level, LOG_LEVEL_ERROR);
     assert_int_equal(config.channels.count, 3);
@@ -136,29 +134,25 @@ static void all_problems_are_reported_each_with_its_place(void **state)
 static void an_unknown_setting_is_refused_with_the_nearest_known_one(void **state)
 {
     (void)state;
-    expect_problems(
-        "lisen = \"\";\nstream = { };\nretry_ms = 3;\nstreams = { hartbeat_ms = 3; levle = 1; };\nzzz = 1;",
-        "test.conf:1: lisen: there is no such setting; did you mean listen?\n"
-        "test.conf:2: stream: there is no such setting; did you mean streams?\n"
-        "test.conf:3: retry_ms: there is no such setting; did you mean streams.retry_ms?\n"
-        "test.conf:4: streams.hartbeat_ms: there is no such setting; did you mean streams.heartbeat_ms?\n"
-        "test.conf:4: streams.levle: there is no such setting; take it out\n"
-        "test.conf:5: zzz: there is no such setting; take it out\n");
+    expect_problems("lisen = \"\";\nstream = { };\nretry_ms = 3;\nstreams = { hartbeat_ms = 3; levle = 1; };\nzzz = 1;",
+                    "test.conf:1: lisen: there is no such setting; did you mean listen?\n"
+                    "test.conf:2: stream: there is no such setting; did you mean streams?\n"
+                    "test.conf:3: retry_ms: there is no such setting; did you mean streams.retry_ms?\n"
+                    "test.conf:4: streams.hartbeat_ms: there is no such setting; did you mean streams.heartbeat_ms?\n"
+                    "test.conf:4: streams.levle: there is no such setting; take it out\n"
+                    "test.conf:5: zzz: there is no such setting; take it out\n");
 }
 
 static void a_syntax_error_names_file_and_line(void **state)
 {
     (void)state;
-    expect_problems(
-        "listen = \":1\";\n\nchannels = ( \"a\", );\n",
-        "test.conf:3: syntax error here or just before; look for a missing ';' or '\"', or a ',' behind "
-        "the last item of a list\n");
-    expect_problems("listen = \":1\";\nlisten = \":2\";",
-                    "test.conf:2: duplicate setting name; keep one of them\n");
+    expect_problems("listen = \":1\";\n\nchannels = ( \"a\", );\n",
+                    "test.conf:3: syntax error here or just before; look for a missing ';' or '\"', or a ',' behind "
+                    "the last item of a list\n");
+    expect_problems("listen = \":1\";\nlisten = \":2\";", "test.conf:2: duplicate setting name; keep one of them\n");
     expect_problems("\n/* listen = \":1\";\n\n",
                     "test.conf:2: the comment that begins here does not end in this file\n");
-    expect_problems("\n\nlisten = \":1;\n\n",
-                    "test.conf:3: the text that begins here does not end in this file\n");
+    expect_problems("\n\nlisten = \":1;\n\n", "test.conf:3: the text that begins here does not end in this file\n");
 }
 
 static void of_very_many_problems_the_first_hundred_are_spelled_out(void **state)
@@ -184,9 +178,8 @@ static void of_very_many_problems_the_first_hundred_are_spelled_out(void **state
 
 static void large_numbers_are_not_cut_to_32_bits(void **state)
 {
-    struct config config =
-        load_text("limits = { channel_memory_bytes = 4295032832; memory_bytes=+04295032833/**/; };"
-                  "channels = ( \"4295032832\" ); # 4295032832");
+    struct config config = load_text("limits = { channel_memory_bytes = 4295032832; memory_bytes=+04295032833/**/; };"
+                                     "channels = ( \"4295032832\" ); # 4295032832");
 
     (void)state;
     assert_int_equal(config.limits.channel_memory_bytes, INT64_C(4295032832));
@@ -195,26 +188,22 @@ static void large_numbers_are_not_cut_to_32_bits(void **state)
     config_done(&config);
     expect_problems("limits = { memory_bytes = 0x100000000; };",
                     "test.conf:1: limits.memory_bytes: write the number in decimal\n");
-    expect_problems(
-        "limits = { memory_bytes = 99999999999999999999; };",
-        "test.conf:1: limits.memory_bytes: 9223372036854775807 is too large; the most is 1099511627776\n");
+    expect_problems("limits = { memory_bytes = 99999999999999999999; };",
+                    "test.conf:1: limits.memory_bytes: 9223372036854775807 is too large; the most is 1099511627776\n");
     expect_problems("limits = { memory_bytes = -99999999999; };",
                     "test.conf:1: limits.memory_bytes: -99999999999 is too small; the least is 1048576\n");
-    expect_problems("a-4295032832 = 1;",
-                    "test.conf:1: a-4295032832: there is no such setting; take it out\n");
+    expect_problems("a-4295032832 = 1;", "test.conf:1: a-4295032832: there is no such setting; take it out\n");
 }
 
 static void a_channel_may_not_remember_more_than_all_channels_together(void **state)
 {
     (void)state;
-    expect_problems(
-        "limits = {\nmemory_bytes = 2000000; };",
-        "test.conf:2: limits.memory_bytes: 2000000 is less than limits.channel_memory_bytes, which is "
-        "33554432; raise this one or lower that one\n");
-    expect_problems(
-        "limits = {\nchannel_memory_bytes = 268435457; };",
-        "test.conf:2: limits.channel_memory_bytes: 268435457 is more than limits.memory_bytes, which is "
-        "268435456; lower this one or raise that one\n");
+    expect_problems("limits = {\nmemory_bytes = 2000000; };",
+                    "test.conf:2: limits.memory_bytes: 2000000 is less than limits.channel_memory_bytes, which is "
+                    "33554432; raise this one or lower that one\n");
+    expect_problems("limits = {\nchannel_memory_bytes = 268435457; };",
+                    "test.conf:2: limits.channel_memory_bytes: 268435457 is more than limits.memory_bytes, which is "
+                    "268435456; lower this one or raise that one\n");
     expect_problems("limits = {\nchannel_memory_bytes = 268435457; memory_bytes = \"1G\"; };",
                     "test.conf:2: limits.memory_bytes: is a text; write a whole number, without quotes\n");
 }
@@ -236,11 +225,10 @@ static void channel_names_are_as_long_as_PostgreSQL_allows_and_no_longer(void **
     config = load_text(text);
     config_done(&config);
     snprintf(text, sizeof(text), "channels = ( \"%064d\", \"\", \"a\\tb\" );", 1);
-    expect_problems(
-        text, "test.conf:1: channels: \"0000000000000000000000000000000000000000000000000000000000000001\" "
-              "is too long; PostgreSQL's names have at most 63 bytes\n"
-              "test.conf:1: channels: \"\" is an empty name; take it out or write one\n"
-              "test.conf:1: channels: \"a?b\" holds a control character\n");
+    expect_problems(text, "test.conf:1: channels: \"0000000000000000000000000000000000000000000000000000000000000001\" "
+                          "is too long; PostgreSQL's names have at most 63 bytes\n"
+                          "test.conf:1: channels: \"\" is an empty name; take it out or write one\n"
+                          "test.conf:1: channels: \"a?b\" holds a control character\n");
 }
 
 static void at_most_a_thousand_channels_can_be_listed(void **state)
@@ -256,17 +244,15 @@ static void at_most_a_thousand_channels_can_be_listed(void **state)
     assert_int_equal(config.channels.count, 1000);
     config_done(&config);
     strcat(variable, ",y");
-    expect_problems("",
-                    "environment TUPLECAST_CHANNELS: channels: 1001 items are too many; the most is 1000\n");
+    expect_problems("", "environment TUPLECAST_CHANNELS: channels: 1001 items are too many; the most is 1000\n");
 }
 
 static void a_token_in_the_configuration_file_is_refused_with_the_reason(void **state)
 {
     (void)state;
-    expect_problems(
-        "triggers = { token = \"" TOKEN "\"; };",
-        "test.conf:1: triggers.token: must not stand in this file, which others can often read; name a "
-        "file of its own in triggers.token_file, or set TUPLECAST_TRIGGERS_TOKEN\n");
+    expect_problems("triggers = { token = \"" TOKEN "\"; };",
+                    "test.conf:1: triggers.token: must not stand in this file, which others can often read; name a "
+                    "file of its own in triggers.token_file, or set TUPLECAST_TRIGGERS_TOKEN\n");
 }
 
 static void what_is_printed_reads_back_as_the_same_configuration(void **state)
@@ -313,10 +299,8 @@ static void no_secret_is_printed(void **state)
 
 static void changes_that_need_a_restart_are_named(void **state)
 {
-    struct config before = load_text(""),
-                  same = load_text("streams = { retry_ms = 100; }; channels = ( \"a\" );");
-    struct config other =
-        load_text("listen = \":1\"; limits = { requests = 9; }; log = { level = \"warn\"; };");
+    struct config before = load_text(""), same = load_text("streams = { retry_ms = 100; }; channels = ( \"a\" );");
+    struct config other = load_text("listen = \":1\"; limits = { requests = 9; }; log = { level = \"warn\"; };");
     struct buffer names;
 
     (void)state;

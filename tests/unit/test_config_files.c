@@ -19,8 +19,7 @@ static int begin(void **state)
 
 static int end(void **state)
 {
-    static const char *const NAMES[] = {"main.conf", "sub/part.conf", "sub/more.conf",
-                                        "token",     "sub",           directory};
+    static const char *const NAMES[] = {"main.conf", "sub/part.conf", "sub/more.conf", "token", "sub", directory};
 
     for (size_t i = 0; i < sizeof(NAMES) / sizeof(NAMES[0]); i++)
         remove(NAMES[i]);
@@ -52,9 +51,8 @@ static void expect_file_problems(const char *name, const char *expected)
 
 static int load_token(struct config *ret_config)
 {
-    return load_source(
-        (struct config_source){.text = "triggers = { token_file = \"token\"; };", .file = "test.conf"},
-        ret_config);
+    return load_source((struct config_source){.text = "triggers = { token_file = \"token\"; };", .file = "test.conf"},
+                       ret_config);
 }
 
 static void expect_token_problem(const char *token, size_t size_bytes, mode_t mode, const char *expected)
@@ -131,9 +129,8 @@ static void an_included_file_is_looked_for_beside_the_including_one(void **state
     struct config config = {0};
 
     (void)state;
-    write_text(
-        "main.conf",
-        "/*\n@include \"none\"\n*/ listen = \":1\";\n @include \"sub/part.conf\" # and then\nprobe = { };");
+    write_text("main.conf",
+               "/*\n@include \"none\"\n*/ listen = \":1\";\n @include \"sub/part.conf\" # and then\nprobe = { };");
     write_text("sub/part.conf", "database = \"a\n@include \\\"\";\nstreams = {\n@include \"more.conf\"\n};");
     write_text("sub/more.conf", "heartbeat_ms = 1000;");
     assert_int_equal(load_source((struct config_source){.file = "main.conf"}, &config), 0);
@@ -148,16 +145,13 @@ static void problems_name_the_included_file_and_its_line(void **state)
     write_text("main.conf", "\n@include \"sub/part.conf\"\nlisten = 1;\n");
     write_text("sub/part.conf", "streams = {\n@include \"more.conf\"\n\n retry_ms = 1; };");
     write_text("sub/more.conf", "\nheartbeat_ms = 1;");
-    expect_file_problems("main.conf",
-                         "sub/more.conf:2: streams.heartbeat_ms: 1 is too small; the least is 1000\n"
-                         "sub/part.conf:4: streams.retry_ms: 1 is too small; the least is 100\n"
-                         "main.conf:3: listen: is a number; write a text in double quotes\n");
+    expect_file_problems("main.conf", "sub/more.conf:2: streams.heartbeat_ms: 1 is too small; the least is 1000\n"
+                                      "sub/part.conf:4: streams.retry_ms: 1 is too small; the least is 100\n"
+                                      "main.conf:3: listen: is a number; write a text in double quotes\n");
     write_text("sub/more.conf", "@include \"../none\"");
-    expect_file_problems("main.conf",
-                         "sub/more.conf:1: cannot include sub/../none: No such file or directory\n");
+    expect_file_problems("main.conf", "sub/more.conf:1: cannot include sub/../none: No such file or directory\n");
     write_text("sub/more.conf", "@include \"../sub\"");
-    expect_file_problems("main.conf",
-                         "sub/more.conf:1: cannot include sub/../sub: it is not a regular file\n");
+    expect_file_problems("main.conf", "sub/more.conf:1: cannot include sub/../sub: it is not a regular file\n");
 }
 
 static void includes_end_even_when_files_include_themselves(void **state)
@@ -166,18 +160,16 @@ static void includes_end_even_when_files_include_themselves(void **state)
 
     (void)state;
     write_text("main.conf", "@include \"main.conf\"\n@include \"main.conf\"\n");
-    expect_file_problems("main.conf",
-                         "main.conf:1: includes are nested too deep; does a file include itself?\n");
+    expect_file_problems("main.conf", "main.conf:1: includes are nested too deep; does a file include itself?\n");
     for (unsigned i = 0; i < 100; i++)
         strcat(wide, "@include \"token\"\n");
     write_text("main.conf", wide);
     write_text("token", "# nothing");
     expect_file_problems("main.conf", "main.conf:64: too many includes; put some files together\n");
     expect_problems("@include \"/etc/passwd\"", "test.conf:1: includes are for files only\n");
-    expect_problems(
-        "@include\t\"a\" @include \"b\"",
-        "test.conf:1: cannot read this include; write @include \"name\" on a line of its own, without "
-        "backslashes\n");
+    expect_problems("@include\t\"a\" @include \"b\"",
+                    "test.conf:1: cannot read this include; write @include \"name\" on a line of its own, without "
+                    "backslashes\n");
 }
 
 static void too_large_a_configuration_is_refused(void **state)
@@ -186,8 +178,7 @@ static void too_large_a_configuration_is_refused(void **state)
 
     (void)state;
     memset(large, ' ', sizeof(large) - 1);
-    expect_problems(
-        large, "test.conf:1: the configuration is too large; the most is 262144 bytes with all includes\n");
+    expect_problems(large, "test.conf:1: the configuration is too large; the most is 262144 bytes with all includes\n");
     large[262144 - 1] = '\0';
     struct config config = load_text(large);
     config_done(&config);
@@ -236,9 +227,9 @@ static void a_token_in_the_environment_spares_the_file(void **state)
     assert_string_equal(config.triggers.token, TOKEN);
     config_done(&config);
     environment = (const char *const[]){"TUPLECAST_TRIGGERS_TOKEN=tops cret 90123456", NULL};
-    expect_problems(
-        "", "environment TUPLECAST_TRIGGERS_TOKEN: triggers.token: its value may hold nothing but printable "
-            "ASCII characters other than the space\n");
+    expect_problems("",
+                    "environment TUPLECAST_TRIGGERS_TOKEN: triggers.token: its value may hold nothing but printable "
+                    "ASCII characters other than the space\n");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)

@@ -18,8 +18,7 @@ static void passwords_are_masked_in_every_form_of_connection_string(void **state
         {"", ""},
         {"app", "app"},
         {"postgres://db/app", "postgres://db/app"},
-        {"postgres://me@db:5432/app?sslmode=require&user=x",
-         "postgres://me@db:5432/app?sslmode=require&user=x"},
+        {"postgres://me@db:5432/app?sslmode=require&user=x", "postgres://me@db:5432/app?sslmode=require&user=x"},
         {"postgres://me:x@db/app", "postgres://me:***@db/app"},
         {"postgres://me:x@y@db", "postgres://me:***@db"},
         {"postgres://me:x/y?z@db/app", "postgres://me:***@db/app"},
@@ -67,10 +66,9 @@ static void listen_addresses_are_parsed(void **state)
 
 static void what_is_no_listen_address_is_refused(void **state)
 {
-    static const char *const WRONG[] = {
-        "",       "8080",   "a:",     ":65536",    "a:-1",        "a:80x", "::1:80",
-        "[a]:80", "[]:80",  "[::1]",  "[::1:80",   "a b:80",      "*:80",  "1.2.3:80",
-        "unix:",  "unix:a", "unix:/", "a:0000080", "300.1.1.1:1", NULL};
+    static const char *const WRONG[] = {"",       "8080",   "a:",     ":65536",    "a:-1",        "a:80x", "::1:80",
+                                        "[a]:80", "[]:80",  "[::1]",  "[::1:80",   "a b:80",      "*:80",  "1.2.3:80",
+                                        "unix:",  "unix:a", "unix:/", "a:0000080", "300.1.1.1:1", NULL};
     char path[200] = "unix:/";
 
     (void)state;
@@ -90,11 +88,10 @@ static void origins_are_taken_as_browsers_send_them(void **state)
 {
     static const char *const RIGHT[] = {
         "*", "http://a", "https://a.example:8443", "http://[::1]:3000", "moz-extension://0-a", NULL};
-    static const char *const WRONG[] = {
-        "",           "a.example",     "null",        "https://",      "https://:80",
-        "https://A",  "http://a/",     "http://a:b",  "http://a:",     "http://[",
-        "http://[]",  "http://[::1",   "http://a:80", "https://a:443", "https://*.a",
-        "http://u@a", "http://[::1]x", NULL};
+    static const char *const WRONG[] = {"",           "a.example",     "null",        "https://",      "https://:80",
+                                        "https://A",  "http://a/",     "http://a:b",  "http://a:",     "http://[",
+                                        "http://[]",  "http://[::1",   "http://a:80", "https://a:443", "https://*.a",
+                                        "http://u@a", "http://[::1]x", NULL};
     const struct setting *setting = setting_find("cors.origins");
 
     (void)state;

@@ -17,7 +17,7 @@ export function server(action) {
 }
 
 export class Database {
-    #client;
+    #client; // a promise
 
     constructor(name) {
         this.name = name;
@@ -34,10 +34,10 @@ export class Database {
         return client;
     }
 
-    /** Rows as arrays of texts. After a restart of the server the first call connects anew. */
+    /** Rows as arrays of texts. After a restart of the server the second call connects anew. */
     async query(text, values) {
-        const client = (this.#client ??= await this.connect());
         try {
+            const client = await (this.#client ??= this.connect());
             return (await client.query({ text, values, rowMode: "array" })).rows;
         } catch (error) {
             if (!error.severity) await this.end(); // not an SQL error: the connection is gone
@@ -99,7 +99,7 @@ export class Database {
     async end() {
         const client = this.#client;
         this.#client = undefined;
-        await client?.end().catch(() => {});
+        await client?.then((connected) => connected.end()).catch(() => {});
     }
 }
 

@@ -169,10 +169,15 @@ class Stream extends Waitable {
     }
 }
 
-/** Any request; resolves with {status, headers, body, json}. */
+/** Any request; resolves with {status, headers, body, json}. Of a stream, which has no end, the head is enough. */
 export function request(url, { method = "GET", headers = {}, body } = {}) {
     return new Promise((resolve, reject) => {
         const req = http.request(url, { method, headers, agent: false, timeout: DEADLINE_MS }, (response) => {
+            if (/event-stream/.test(response.headers["content-type"]) && method !== "HEAD") {
+                resolve({ status: response.statusCode, headers: response.headers });
+                req.destroy();
+                return;
+            }
             const chunks = [];
             response.on("data", (chunk) => chunks.push(chunk));
             response.on("error", reject);

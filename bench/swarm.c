@@ -1,0 +1,353 @@
+/* A load client: many streams from many loopback addresses in one thread, and a look at every event that arrives.
+ *
+ *   swarm --port P --path PATH[%d] --streams N [--paths N] [--count EVENTS | --seconds S] [--idle S] [--stopped N] [--rcvbuf BYTES]
+ *
+ * Events are recognised by "n":<number> and "t":<nanoseconds of CLOCK_REALTIME> in their data. For each stream the numbers must count up by one from
+ * the first one seen (with --every-path, each of N paths has numbers of its own). Prints one line when all streams are open and, at the end, one JSON object. Reads commands on standard input: a line "end" ends it. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    READ_BYTES = 256 * 1024,
+    KEPT_BYTES = 64 * 1024, /* the beginning of an event that a read has cut */
+    STREAMS_PER_ADDRESS = 20000,
+    BUCKETS = 4000, /* of the latency histogram: below 1 ms by 10 us, below 1 s by 1 ms, then by 100 ms */
+    CONNECTING_MAX = 400,
+};
+
+struct stream {
+    int fd;
+    bool open; /* the greeting has arrived */
+    bool stopped;
+    uint32_t kept_bytes;
+    char *kept;
+    int64_t next; /* number expected; -1 before the first */
+};
+
+struct totals {
+    int64_t deliveries, bytes, lost, doubled, gaps, closed, reads;
+    int64_t first_ns, last_ns;
+    int64_t buckets[BUCKETS];
+    int64_t latency_max_ns;
+};
+
+static struct options {
+    int port, streams, paths, stopped, rcvbuf;
+    const char *path;
+    int64_t count;
+    double seconds, idle;
+} options = {.streams = 1, .paths = 1, .path = "/"};
+
+static struct stream *streams;
+static struct totals totals;
+static int epoll_fd, open_count, connecting;
+
+static int64_t clock_ns(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "swarm: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static int bucket_of(int64_t ns)
+{
+    if (ns < 0)
+        return 0;
+    if (ns < 1000000)
+        return (int)(ns / 10000);
+    if (ns < 1000000000)
+        return 100 + (int)(ns / 1000000);
+    int64_t bucket = 1100 + ns / 100000000;
+    return bucket < BUCKETS ? (int)bucket : BUCKETS - 1;
+}
+
+static double bucket_ms(int bucket)
+{
+    return bucket < 100 ? (bucket + 1) * 0.01 : bucket < 1100 ? bucket - 100 + 1 : (bucket - 1100 + 1) * 100.0;
+}
+
+static double percentile_ms(double share)
+{
+    int64_t seen = 0;
+
+    for (int i = 0; i < BUCKETS; i++) {
+        seen += totals.buckets[i];
+        if ((double)seen >= share * (double)totals.deliveries && seen > 0)
+            return bucket_ms(i);
+    }
+    return 0;
+}
+
+/* The digits behind key, or -1. */
+static int64_t number_behind(const char *text, size_t size, const char *key, size_t key_size)
+{
+    const char *at = memmem(text, size, key, key_size);
+    int64_t number = 0;
+
+    if (!at)
+        return -1;
+    for (at += key_size; at < text + size && *at >= '0' && *at <= '9'; at++)
+        number = number * 10 + (*at - '0');
+    return number;
+}
+
+static void take_event(struct stream *stream, const char *text, size_t size, int64_t now_ns)
+{
+    int64_t number = number_behind(text, size, "\"n\":", 4);
+
+    if (number < 0) {
+        if (memmem(text, size, "event: gap", 10))
+            totals.gaps++;
+        return;
+    }
+    int64_t sent_ns = number_behind(text, size, "\"t\":", 4);
+    if (stream->next >= 0 && number > stream->next)
+        totals.lost += number - stream->next;
+    if (stream->next >= 0 && number < stream->next)
+        totals.doubled++;
+    stream->next = number + 1;
+    totals.deliveries++;
+    totals.last_ns = now_ns;
+    if (totals.first_ns == 0)
+        totals.first_ns = now_ns;
+    if (sent_ns > 0) {
+        totals.buckets[bucket_of(now_ns - sent_ns)]++;
+        if (now_ns - sent_ns > totals.latency_max_ns)
+            totals.latency_max_ns = now_ns - sent_ns;
+    }
+}
+
+static void keep(struct stream *stream, const char *rest, size_t size)
+{
+    if (size > KEPT_BYTES) {
+        fprintf(stderr, "swarm: an event larger than %d bytes\n", KEPT_BYTES);
+        exit(1);
+    }
+    if (size > 0 && !stream->kept)
+        stream->kept = malloc(KEPT_BYTES);
+    if (size > 0)
+        memmove(stream->kept, rest, size);
+    stream->kept_bytes = (uint32_t)size;
+    if (size == 0) {
+        free(stream->kept);
+        stream->kept = NULL;
+    }
+}
+
+static void take_bytes(struct stream *stream, const char *bytes, size_t size)
+{
+    int64_t now_ns = clock_ns(CLOCK_REALTIME);
+    const char *at = bytes, *end = bytes + size, *blank;
+
+    totals.bytes += (int64_t)size;
+    while ((blank = memmem(at, (size_t)(end - at), "\n\n", 2))) {
+        take_event(stream, at, (size_t)(blank - at), now_ns);
+        at = blank + 2;
+    }
+    keep(stream, at, (size_t)(end - at));
+}
+
+static void connect_next(int index);
+
+static void read_stream(struct stream *stream)
+{
+    static char buffer[KEPT_BYTES + READ_BYTES];
+    size_t kept = stream->kept_bytes;
+
+    if (kept > 0)
+        memcpy(buffer, stream->kept, kept);
+    ssize_t got = recv(stream->fd, buffer + kept, READ_BYTES, MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    totals.reads++;
+    if (got <= 0) {
+        epoll_ctl(epoll_fd, EPOLL_CTL_DEL, stream->fd, NULL);
+        close(stream->fd);
+        stream->fd = -1;
+        totals.closed++;
+        if (!stream->open) {
+            connecting--;
+            open_count++;
+        }
+        return;
+    }
+    size_t size = kept + (size_t)got;
+    if (!stream->open && memmem(buffer, size, options.paths > 0 ? "\r\n\r\n" : "\r\n\r\n", 4)) {
+        /* Open is who has the head; a server that announces it says `ready` as well. */
+        stream->open = true;
+        open_count++;
+        connecting--;
+    }
+    take_bytes(stream, buffer, size);
+}
+
+static void connect_next(int index)
+{
+    struct stream *stream = &streams[index];
+    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = stream};
+    char request[1024], path[512];
+    int one = 1;
+
+    stream->next = -1;
+    stream->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (stream->fd < 0)
+        die("socket");
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + 1 + (uint32_t)(index / STREAMS_PER_ADDRESS));
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(stream->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+    setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (options.rcvbuf > 0)
+        setsockopt(stream->fd, SOL_SOCKET, SO_RCVBUF, &options.rcvbuf, sizeof(int));
+    if (bind(stream->fd, (struct sockaddr *)&from, sizeof(from)) < 0)
+        die("bind");
+    if (connect(stream->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+        die("connect");
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    snprintf(path, sizeof(path), options.path, index % options.paths);
+#pragma GCC diagnostic pop
+    int size = snprintf(request, sizeof(request),
+                        "GET %s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nUser-Agent: swarm\r\n\r\n", path);
+    if (send(stream->fd, request, (size_t)size, MSG_NOSIGNAL) != size)
+        die("send");
+    if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, stream->fd, &event) < 0)
+        die("epoll_ctl");
+    connecting++;
+}
+
+/* Opens all streams, a bounded number at a time; returns the seconds that it took. */
+static double open_all(void)
+{
+    struct epoll_event events[512];
+    int64_t begin_ns = clock_ns(CLOCK_MONOTONIC);
+    int next = 0;
+
+    while (open_count < options.streams) {
+        while (next < options.streams && connecting < CONNECTING_MAX)
+            connect_next(next++);
+        int count = epoll_wait(epoll_fd, events, 512, 10000);
+        if (count == 0) {
+            fprintf(stderr, "swarm: %d of %d streams open, and no further one within 10 s\n", open_count, options.streams);
+            exit(1);
+        }
+        for (int i = 0; i < count; i++)
+            if (events[i].data.ptr)
+                read_stream(events[i].data.ptr);
+    }
+    return (double)(clock_ns(CLOCK_MONOTONIC) - begin_ns) / 1e9;
+}
+
+/* The last ones of the streams stop reading, as a frozen client does. */
+static void stop_some(void)
+{
+    for (int i = 0; i < options.stopped; i++) {
+        struct stream *stream = &streams[options.streams - 1 - i];
+        stream->stopped = true;
+        epoll_ctl(epoll_fd, EPOLL_CTL_DEL, stream->fd, NULL);
+    }
+}
+
+static void listen_until_end(void)
+{
+    struct epoll_event events[512], input = {.events = EPOLLIN, .data.ptr = NULL};
+    int64_t wanted = options.count * (options.streams - options.stopped);
+    int64_t end_ns = options.seconds > 0 ? clock_ns(CLOCK_MONOTONIC) + (int64_t)(options.seconds * 1e9) : INT64_MAX;
+
+    fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
+    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &input);
+    while (options.count == 0 || totals.deliveries < wanted) {
+        int64_t left_ns = end_ns - clock_ns(CLOCK_MONOTONIC);
+        if (left_ns <= 0)
+            break;
+        int count = epoll_wait(epoll_fd, events, 512, end_ns == INT64_MAX ? 1000 : (int)(left_ns / 1000000) + 1);
+        for (int i = 0; i < count; i++) {
+            char line[64];
+            if (events[i].data.ptr)
+                read_stream(events[i].data.ptr);
+            else if (read(STDIN_FILENO, line, sizeof(line)) >= 0)
+                return;
+        }
+    }
+}
+
+static void report(double open_s)
+{
+    struct rusage usage;
+    double seconds = (double)(totals.last_ns - totals.first_ns) / 1e9;
+
+    getrusage(RUSAGE_SELF, &usage);
+    printf("{\"streams\":%d,\"open_s\":%.4f,\"deliveries\":%ld,\"bytes\":%ld,\"lost\":%ld,\"doubled\":%ld,\"gaps\":%ld,\"closed\":%ld,"
+           "\"reads\":%ld,\"seconds\":%.4f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,\"client_cpu_s\":%.3f}\n",
+           options.streams, open_s, (long)totals.deliveries, (long)totals.bytes, (long)totals.lost, (long)totals.doubled,
+           (long)totals.gaps, (long)totals.closed, (long)totals.reads, seconds, percentile_ms(0.5), percentile_ms(0.99),
+           (double)totals.latency_max_ns / 1e6,
+           (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+}
+
+static void parse(int count, char **values)
+{
+    static const struct option names[] = {
+        {"port", required_argument, NULL, 'p'},   {"path", required_argument, NULL, 'u'},  {"streams", required_argument, NULL, 's'},
+        {"paths", required_argument, NULL, 'm'},  {"count", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 't'},
+        {"stopped", required_argument, NULL, 'x'}, {"rcvbuf", required_argument, NULL, 'r'}, {0},
+    };
+    int option;
+
+    while ((option = getopt_long(count, values, "", names, NULL)) != -1) {
+        switch (option) {
+        case 'p': options.port = atoi(optarg); break;
+        case 'u': options.path = optarg; break;
+        case 's': options.streams = atoi(optarg); break;
+        case 'm': options.paths = atoi(optarg); break;
+        case 'c': options.count = atoll(optarg); break;
+        case 't': options.seconds = atof(optarg); break;
+        case 'x': options.stopped = atoi(optarg); break;
+        case 'r': options.rcvbuf = atoi(optarg); break;
+        default: exit(2);
+        }
+    }
+}
+
+int main(int count, char **values)
+{
+    struct rlimit limit;
+
+    parse(count, values);
+    getrlimit(RLIMIT_NOFILE, &limit);
+    limit.rlim_cur = limit.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    streams = calloc((size_t)options.streams, sizeof(*streams));
+    if (epoll_fd < 0 || !streams)
+        die("starting");
+    double open_s = open_all();
+    stop_some();
+    printf("open %d in %.3f s\n", options.streams, open_s);
+    fflush(stdout);
+    listen_until_end();
+    report(open_s);
+    return totals.lost || totals.doubled ? 3 : 0;
+}
