@@ -56,7 +56,7 @@ function open(wanted) {
 function showSnippets() {
     const watching = view.channels.length > 0;
     $("use").hidden = !watching;
-    $("use-lines").hidden = !watching || $("use").ariaExpanded !== "true";
+    $("use-lines").hidden = !watching || $("use").getAttribute("aria-expanded") !== "true";
     $("connection-card").hidden = !watching;
     $("table").classList.toggle("single", view.channels.length === 1);
     $("view-brief").textContent = view.channels.join(", ");
@@ -69,7 +69,7 @@ function showSnippets() {
     $("code").textContent = browserCode(view, base);
     $("notify").textContent = notifyLine(view);
     $("empty-live-text").textContent = isFiltered(view)
-        ? "The next change that passes the filters appears here. To send one past no filter, type this in psql:"
+        ? "The next change that passes the filters appears here. To see one now, type this in psql:"
         : "The next change appears here. To see one now, type this in psql:";
 }
 

@@ -1,6 +1,6 @@
 // Lines to copy for the view at hand: for a terminal, for a browser, for psql.
 
-import { shortAddress } from "./address.js";
+import { isFiltered, shortAddress } from "./address.js";
 
 export function curlLine(view, base) {
     return `curl -N '${shortAddress(view, base)}'`;
@@ -19,10 +19,17 @@ changes.addEventListener("gap", (event) => {
 changes.onerror = () => changes.readyState === 2 && console.error("Refused");`;
 }
 
-// Sends one notification on the view's first channel.
+// Sends one notification that this view shows.
 export function notifyLine(view) {
     const literal = (text) => `'${text.replaceAll("'", "''")}'`;
-    return `SELECT pg_notify(${literal(view.channels[0])}, 'Hello');`;
+    const change = {
+        table: view.tables[0] ?? "posts",
+        type: view.types[0] ?? "INSERT",
+        id: view.ids[0] ?? "1",
+        data: "Hello",
+    };
+    const payload = isFiltered(view) ? JSON.stringify(change) : "Hello";
+    return `SELECT pg_notify(${literal(view.channels[0])}, ${literal(payload)});`;
 }
 
 // Puts a channel on a table.

@@ -44,6 +44,7 @@ struct listener {
     int64_t probe_sent_us;
     bool echo_awaited;
     int64_t last_read_ms;
+    int64_t last_heard_ms; /* when the server last said anything */
 
     struct database_stats stats;
     char problem[PROBLEM_BYTES];
@@ -193,6 +194,7 @@ static void take_notifications(struct listener *listener)
 
     while (taken < NOTIFICATIONS_PER_TURN && (notification = PQnotifies(pq))) {
         taken++;
+        listener->last_heard_ms = loop_turn_ms(listener->loop);
         if (strcmp(notification->relname, listener->self) == 0) {
             on_echo(listener, notification->extra);
         } else {
@@ -269,7 +271,11 @@ static void on_expiry(struct loop_timer *timer)
     take_input(listener);
     if (!connection_pq(listener->connection))
         return;
-    if (listener->command != COMMAND_NONE)
+    /* A long burst of notifications stands in front of the answer: who talks is alive. */
+    int64_t silent_ms = loop_turn_ms(listener->loop) - listener->last_heard_ms;
+    if (silent_ms < listener->probe_timeout_ms)
+        loop_timer_set(&listener->expiry, listener->probe_timeout_ms - silent_ms, 0);
+    else if (listener->command != COMMAND_NONE)
         connection_lose(listener->connection, "the server did not answer in time (probe.timeout_ms)");
     else if (listener->echo_awaited)
         connection_lose(listener->connection,

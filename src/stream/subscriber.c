@@ -247,6 +247,8 @@ void subscriber_fall_behind(struct subscriber *subscriber)
     if (note && own_bytes(subscriber))
         buffer_append(subscriber->own, bytes, (size_t)(note->end - subscriber->offset));
     subscriber->number = note ? note->number : feed->head_number;
+    if (note && note->received_us > 0)
+        feed->hub->stats.events_sent++;
     subscriber->lagged = true;
     set_state(subscriber, SUBSCRIBER_CATCHING);
     if (subscriber->list == &feed->live) {

@@ -262,10 +262,27 @@ describe("the view", () => {
 
         await person.page.goBack();
         await person.page.getByText("Nothing has changed yet").waitFor();
+        await database.query(await person.page.locator("#notify").textContent());
+        assert.equal((await person.newest("Hello")).table, "–");
         assert.equal(await person.page.getByLabel("Channel", { exact: true }).inputValue(), "posts_changes");
         await insert(database, "not filtered any more");
         await person.newest("not filtered any more");
         assert.equal(person.streamRequests.length, 3, "one connection for each view");
+    });
+
+    test("is filtered by table, type and id on the gateway's side, and the line for psql passes the filters", async (t) => {
+        const { database, gateway } = await setUp(t);
+        const person = await visit(t, gateway.origin, "/?channel=posts_changes&table=posts&table=it's&type=delete&id=2");
+        await person.state("Live");
+        await person.page.getByText("4 filters").waitFor();
+        await database.query(await person.page.locator("#notify").textContent());
+        assert.deepEqual({ ...(await person.newest("Hello")), time: "" }, {
+            time: "", channel: "posts_changes", table: "posts", type: "DELETE", id: "2", data: "Hello",
+        });
+        await database.query("INSERT INTO posts (title) VALUES ('one'), ('two'), ('three')");
+        await database.query("DELETE FROM posts");
+        await person.newest("two");
+        assert.equal((await person.rows()).length, 2);
     });
 
     test("starts with what is kept when asked to", async (t) => {

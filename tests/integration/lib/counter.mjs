@@ -36,9 +36,26 @@ export function proveNothingLostSilently(committed, seen) {
         }
     }
     hole(committed.length);
-    if (wrong.length > 0) throw new Error(`${wrong.length} broken promises: ${wrong.slice(0, 5).join("; ")}`);
+    if (wrong.length > 0) throw new Error(`${wrong.length} broken promises: ${wrong.slice(0, 5).join("; ")}; seen: ${brief(seen)}`);
     const gaps = seen.filter((item) => typeof item === "object").length;
     return { delivered, missing: holes.length, gaps };
+}
+
+/** What was seen, with every run of numbers in one piece. */
+function brief(seen) {
+    const parts = [];
+    let run;
+    for (const item of seen) {
+        if (typeof item === "object") {
+            parts.push(item.gap);
+            run = undefined;
+        } else if (run && item === run.to + 1) {
+            run.to = item;
+        } else {
+            parts.push((run = { from: item, to: item }));
+        }
+    }
+    return parts.map((part) => (typeof part === "object" ? `${part.from}..${part.to}` : part)).join(" ").slice(-500);
 }
 
 function summary(numbers) {

@@ -40,7 +40,7 @@ export class Database {
             const client = await (this.#client ??= this.connect());
             return (await client.query({ text, values, rowMode: "array" })).rows;
         } catch (error) {
-            if (!error.severity) await this.end(); // not an SQL error: the connection is gone
+            if (error.severity !== "ERROR") await this.end(); // the connection is gone
             throw error;
         }
     }

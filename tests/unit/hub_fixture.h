@@ -1,0 +1,414 @@
+/* A hub with a loop of its own and clients on real sockets in the same process. What a client reads goes through
+ * sse_reader.h and is kept as a list; as a text it reads like "ready a1 a2 gap:outage a3": a1 is the first event
+ * that was published, and it was on channel a. */
+#pragma once
+
+#include "sse_reader.h"
+#include "stream/hub.h"
+#include "unit.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { CLIENTS_MAX = 700, PUBLISHED_MAX = 40000, PAD_BYTES = 60 };
+
+static const uint64_t NO_NUMBER = UINT64_MAX;
+
+/* One thing that a client read. */
+struct seen {
+    char what[24];      /* "event", or a control event's name; of a gap, its reason: "gap:outage" */
+    uint64_t number;    /* out of the id; NO_NUMBER without one */
+    uint64_t requested; /* of a gap, if it was an id of ours */
+    unsigned serial;    /* of an event: which one */
+    char channel;
+};
+
+struct client {
+    struct loop_io io;
+    struct sse_reader reader;
+    struct seen *seen;
+    size_t seen_count, seen_capacity;
+    size_t bytes;
+    char last_id[ID_BYTES_MAX + 1];
+    char last_data[512];
+    char last_type[64];
+    bool reading; /* false: it leaves what arrives in the socket */
+    bool ended;   /* the hub has closed the stream */
+};
+
+static struct hub_fixture {
+    struct loop *loop;
+    struct hub *hub;
+    struct hub_options options;
+    struct client *clients[CLIENTS_MAX];
+    size_t client_count;
+    unsigned published; /* events so far; each has its serial, from 1 on, as its id */
+    char channels[PUBLISHED_MAX];
+    char wanted[1000];     /* what on_channel_wanted said: "+a +b -a" */
+    char to_listen[100];   /* channels that are wanted and not listened to yet */
+    bool listen_by_itself; /* LISTEN succeeds at once */
+    bool tcp;              /* loopback connections instead of socket pairs */
+    int closed_calls;
+    char run[32]; /* of the hub, out of the first id seen */
+    size_t progress;
+    int own_work; /* > 0 while memory is allocated for the fixture and not for the hub */
+} f;
+
+static inline void on_client_event(void *context, const struct sse_event *event)
+{
+    struct client *client = context;
+    struct seen seen = {.number = NO_NUMBER, .requested = NO_NUMBER};
+    char reason[16];
+
+    /* Whatever is in a data block is JSON, and ours always begins like this. */
+    assert_int_equal(event->data[0], '{');
+    snprintf(client->last_data, sizeof(client->last_data), "%s", event->data);
+    snprintf(client->last_type, sizeof(client->last_type), "%s", event->type);
+    if (strcmp(client->last_id, event->id) != 0) {
+        assert_int_equal(sscanf(event->id, "%" SCNu64 "-%31s", &seen.number, f.run), 2);
+        snprintf(client->last_id, sizeof(client->last_id), "%s", event->id);
+    }
+    const char *id = strstr(event->data, "\"id\":");
+    if (strncmp(event->data, "{\"channel\":\"", 12) == 0) {
+        strcpy(seen.what, "event");
+        seen.channel = event->data[12];
+        assert_true(id && sscanf(id, "\"id\":%u", &seen.serial) == 1);
+        assert_int_equal(f.channels[seen.serial], seen.channel);
+    } else if (strcmp(event->type, "gap") == 0) {
+        assert_int_equal(sscanf(event->data, "{\"reason\":\"%15[^\"]\"", reason), 1);
+        snprintf(seen.what, sizeof(seen.what), "gap:%s", reason);
+        sscanf(event->data, "{\"reason\":\"%*[^\"]\",\"requested\":\"%" SCNu64 "-", &seen.requested);
+        char resumed[200];
+        snprintf(resumed, sizeof(resumed), ",\"resumed\":\"%s\"}", event->id);
+        assert_non_null(strstr(event->data, resumed));
+    } else {
+        snprintf(seen.what, sizeof(seen.what), "%s", event->type);
+        if (strcmp(event->type, "status") == 0)
+            strcpy(seen.what, strstr(event->data, "\"up\"") ? "up" : "down");
+    }
+    if (client->seen_count == client->seen_capacity) {
+        client->seen_capacity = client->seen_capacity ? client->seen_capacity * 2 : 64;
+        client->seen = realloc(client->seen, client->seen_capacity * sizeof(*client->seen));
+        assert_non_null(client->seen);
+    }
+    client->seen[client->seen_count++] = seen;
+}
+
+static inline void on_client_io(struct loop_io *io, uint32_t events)
+{
+    struct client *client = (struct client *)io;
+    static char bytes[1 << 16];
+
+    (void)events;
+    f.own_work++;
+    ssize_t size = recv(io->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    f.progress++;
+    if (size > 0) {
+        client->bytes += (size_t)size;
+        sse_read(&client->reader, bytes, (size_t)size);
+    } else if (size == 0 || errno != EAGAIN) {
+        client->ended = true;
+        loop_io_remove(f.loop, io);
+    }
+    f.own_work--;
+}
+
+/* Connected sockets: the first is the hub's, the second the client's. Both are small, so that a client that does
+ * not read is noticed soon. */
+static inline void connect_pair(int ret_fds[2])
+{
+    int small = 4096;
+
+    if (!f.tcp) {
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ret_fds), 0);
+        return;
+    }
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listener, 1), 0);
+    assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+    ret_fds[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(ret_fds[1], SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    assert_int_equal(connect(ret_fds[1], (struct sockaddr *)&address, size), 0);
+    ret_fds[0] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    assert_true(ret_fds[0] >= 0);
+    close(listener);
+}
+
+static inline void set_reading(struct client *client, bool reading)
+{
+    if (client->reading == reading || client->ended)
+        return;
+    client->reading = reading;
+    assert_int_equal(loop_io_change(f.loop, &client->io, reading ? EPOLLIN : 0), 0);
+}
+
+static inline void listen_to_wanted(void)
+{
+    char names[sizeof(f.to_listen)];
+
+    strcpy(names, f.to_listen);
+    f.to_listen[0] = '\0';
+    for (const char *name = names; *name; name++)
+        hub_channel_listening(f.hub, (char[]){*name, '\0'});
+}
+
+/* A request: one letter for each channel, and what else is not the default. */
+struct request {
+    const char *channels;
+    const char *tables, *ids; /* letters, too */
+    unsigned types;
+    enum naming naming;
+    bool earliest;
+    const char *last_id; /* NULL: none */
+};
+
+static inline void add_letters(struct text_list *list, const char *letters)
+{
+    for (; letters && *letters; letters++)
+        assert_int_equal(text_list_add(list, (char[]){*letters, '\0'}), 0);
+}
+
+static inline struct selection make_selection(const struct request *request)
+{
+    struct selection selection = {.types = request->types, .naming = request->naming};
+
+    add_letters(&selection.channels, request->channels);
+    add_letters(&selection.tables, request->tables);
+    add_letters(&selection.ids, request->ids);
+    return selection;
+}
+
+/* Returns the client whatever hub_subscribe said, which is stored in ret_error unless that is NULL. */
+static inline struct client *subscribe_with(const struct request *request, int *ret_error)
+{
+    f.own_work++;
+    struct selection selection = make_selection(request);
+    struct start start = {.has_id = request->last_id, .earliest = request->earliest};
+    struct client *client = calloc(1, sizeof(*client));
+    int fds[2];
+
+    assert_non_null(client);
+    assert_true(f.client_count < CLIENTS_MAX);
+    f.clients[f.client_count++] = client;
+    if (request->last_id)
+        snprintf(start.id, sizeof(start.id), "%s", request->last_id);
+    connect_pair(fds);
+    client->io = (struct loop_io){.fd = fds[1], .on_io = on_client_io};
+    client->reading = true;
+    sse_reader_init(&client->reader, on_client_event, client);
+    assert_int_equal(loop_io_add(f.loop, &client->io, EPOLLIN), 0);
+    f.own_work--;
+    int error = hub_subscribe(f.hub, &selection, &start, fds[0]);
+    if (ret_error)
+        *ret_error = error;
+    else
+        assert_int_equal(error, 0);
+    if (f.listen_by_itself)
+        listen_to_wanted();
+    return client;
+}
+
+static inline struct client *subscribe(struct request request)
+{
+    return subscribe_with(&request, NULL);
+}
+
+/* The client goes; what it has read stays until the end of the test. */
+static inline void hang_up(struct client *client)
+{
+    if (client->io.fd < 0)
+        return;
+    loop_io_remove(f.loop, &client->io);
+    close(client->io.fd);
+    client->io.fd = -1;
+    client->ended = true;
+}
+
+/* Returns the event's serial. table is one letter. */
+static inline unsigned publish_row(char channel, char table, const char *type)
+{
+    char payload[200 + PAD_BYTES];
+
+    assert_true(f.published + 1 < PUBLISHED_MAX);
+    f.channels[++f.published] = channel;
+    snprintf(payload, sizeof(payload), "{\"table\":\"%c\",\"type\":\"%s\",\"id\":%u,\"data\":\"%*s\"}", table, type,
+             f.published, PAD_BYTES, "");
+    hub_publish(f.hub, (char[]){channel, '\0'}, payload, strlen(payload));
+    return f.published;
+}
+
+static inline unsigned publish(char channel)
+{
+    return publish_row(channel, 't', "INSERT");
+}
+
+/* Running the loop. Everything that is stopped by a task, so that no readiness that was reported gets lost. */
+
+struct pump {
+    struct loop_task task;
+    size_t progress_before;
+    int quiet_turns;
+    bool (*is_done)(const void *context);
+    const void *context;
+    int64_t deadline_ms;
+};
+
+static inline void on_settle(struct loop_task *task)
+{
+    struct pump *pump = (struct pump *)task;
+
+    pump->quiet_turns = f.progress == pump->progress_before ? pump->quiet_turns + 1 : 0;
+    pump->progress_before = f.progress;
+    if (pump->quiet_turns > 40)
+        loop_stop(f.loop);
+    else
+        loop_task_queue(f.loop, task);
+}
+
+/* Until nothing arrives any more. */
+static inline void settle(void)
+{
+    struct pump pump = {.task.on_task = on_settle};
+
+    loop_task_queue(f.loop, &pump.task);
+    assert_int_equal(loop_run(f.loop), 0);
+}
+
+static inline void on_wait(struct loop_task *task)
+{
+    struct pump *pump = (struct pump *)task;
+
+    if ((pump->is_done && pump->is_done(pump->context)) || loop_clock_ms() >= pump->deadline_ms) {
+        loop_stop(f.loop);
+        return;
+    }
+    usleep(200);
+    loop_task_queue(f.loop, task);
+}
+
+/* Until is_done says so, or for timeout_ms; NULL: for the whole time. */
+static inline void wait_until(bool (*is_done)(const void *context), const void *context, int64_t timeout_ms)
+{
+    struct pump pump = {
+        .task.on_task = on_wait, .is_done = is_done, .context = context, .deadline_ms = loop_clock_ms() + timeout_ms};
+
+    loop_task_queue(f.loop, &pump.task);
+    assert_int_equal(loop_run(f.loop), 0);
+}
+
+static inline bool client_has_ended(const void *client)
+{
+    return ((const struct client *)client)->ended;
+}
+
+/* What the client has read, as a text. */
+static inline const char *story(const struct client *client)
+{
+    static char text[1 << 16];
+    char *at = text;
+
+    *at = '\0';
+    for (size_t i = 0; i < client->seen_count && at < text + sizeof(text) - 64; i++) {
+        const struct seen *seen = &client->seen[i];
+        at += sprintf(at, i > 0 ? " " : "");
+        at += seen->serial ? sprintf(at, "%c%u", seen->channel, seen->serial) : sprintf(at, "%s", seen->what);
+    }
+    return text;
+}
+
+static inline void assert_story(const struct client *client, const char *expected)
+{
+    assert_string_equal(story(client), expected);
+}
+
+/* The id of an event as this client read it. */
+static inline const char *id_of(const struct client *client, unsigned serial)
+{
+    static char id[ID_BYTES_MAX + 1];
+
+    for (size_t i = 0; i < client->seen_count; i++) {
+        if (client->seen[i].serial == serial) {
+            snprintf(id, sizeof(id), "%" PRIu64 "-%s", client->seen[i].number, f.run);
+            return id;
+        }
+    }
+    fail_msg("no event %u in %s", serial, story(client));
+    return NULL;
+}
+
+static inline void on_fixture_channel_wanted(void *context, const char *channel, bool wanted)
+{
+    (void)context;
+    assert_int_equal(strlen(channel), 1);
+    sprintf(f.wanted + strlen(f.wanted), "%s%c%s", f.wanted[0] ? " " : "", wanted ? '+' : '-', channel);
+    if (wanted)
+        strcat(f.to_listen, channel);
+}
+
+static inline void on_fixture_closed(void *context)
+{
+    (void)context;
+    f.closed_calls++;
+}
+
+static inline void close_hub(void)
+{
+    for (size_t i = 0; i < f.client_count; i++) {
+        hang_up(f.clients[i]);
+        sse_reader_done(&f.clients[i]->reader);
+        free(f.clients[i]->seen);
+        free(f.clients[i]);
+    }
+    hub_free(f.hub);
+    loop_free(f.loop);
+    f = (struct hub_fixture){0};
+}
+
+static inline void open_hub(void)
+{
+    f.loop = loop_new();
+    f.options = (struct hub_options){
+        .heartbeat_ms = 60000,
+        .linger_ms = 60000,
+        .stall_ms = 60000,
+        .retry_ms = 2000,
+        .streams_max = 1000,
+        .channels_max = 10,
+        .channel_memory_bytes = 8 << 20,
+        .memory_bytes = 16 << 20,
+        .feed_log_bytes = 1 << 20,
+        .catch_up_bytes = 64 << 10,
+        .send_buffer_bytes = 4096,
+        .on_channel_wanted = on_fixture_channel_wanted,
+        .on_closed = on_fixture_closed,
+    };
+    f.listen_by_itself = true;
+    f.hub = hub_new(f.loop, &f.options);
+    assert_non_null(f.hub);
+}
+
+/* A hub whose database is up. */
+static inline int fixture_begin(void **state)
+{
+    (void)state;
+    open_hub();
+    hub_database_up(f.hub);
+    return 0;
+}
+
+static inline int fixture_end(void **state)
+{
+    (void)state;
+    close_hub();
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_begin, fixture_end)

@@ -1,0 +1,182 @@
+#include "triggers/definition.h"
+
+#include "stream/event.h"
+#include "unit.h"
+
+#include <errno.h>
+
+enum { ALL = EVENT_TYPE_INSERT | EVENT_TYPE_UPDATE | EVENT_TYPE_DELETE | EVENT_TYPE_TRUNCATE };
+
+#define NAME_63 "123456789012345678901234567890123456789012345678901234567890123"
+#define NAME_55 "1234567890123456789012345678901234567890123456789012345"
+
+static void assert_taken(const char *body, const char *schema, const char *table, const char *channel,
+                         unsigned operations)
+{
+    struct trigger_definition definition = {0};
+    struct buffer problem;
+
+    buffer_init(&problem, 1000);
+    if (trigger_definition_parse(body, strlen(body), &definition, &problem) != 0)
+        fail_msg("%s: %s", body, buffer_text(&problem));
+    assert_int_equal(buffer_size(&problem), 0);
+    assert_string_equal(definition.schema, schema);
+    assert_string_equal(definition.table, table);
+    assert_string_equal(definition.channel, channel);
+    assert_int_equal(definition.operations, operations);
+    trigger_definition_done(&definition);
+    trigger_definition_done(&definition);
+    buffer_done(&problem);
+}
+
+static void assert_refused(const char *body, int expected_error, const char *expected_part)
+{
+    struct trigger_definition definition = {.operations = 77};
+    struct buffer problem;
+
+    buffer_init(&problem, 1000);
+    int error = trigger_definition_parse(body, strlen(body), &definition, &problem);
+    if (error != expected_error)
+        fail_msg("%d for %s", error, body);
+    if (!strstr(buffer_text(&problem), expected_part))
+        fail_msg("%s: %s", body, buffer_text(&problem));
+    assert_int_equal(definition.operations, 77);
+    assert_null(definition.table);
+    buffer_done(&problem);
+}
+
+static void a_table_is_enough(void **state)
+{
+    (void)state;
+    assert_taken("{\"table\":\"posts\"}", "public", "posts", "posts_changes", ALL);
+    assert_taken(" {\"table\" : \"blog.posts\"}\n", "blog", "posts", "posts_changes", ALL);
+    assert_taken("{\"table\":{\"name\":\"a.b\"}}", "public", "a.b", "a.b_changes", ALL);
+    assert_taken("{\"table\":{\"schema\":\"x.y\",\"name\":\"a b\\\"'\"}}", "x.y", "a b\"'", "a b\"'_changes", ALL);
+    assert_taken("{\"table\":\"\\u00e4\"}", "public", "\xc3\xa4", "\xc3\xa4_changes", ALL);
+}
+
+static void channel_and_operations_can_be_chosen(void **state)
+{
+    (void)state;
+    assert_taken("{\"operations\":[\"INSERT\",\"delete\"],\"channel\":\"c d\",\"table\":\"s.t\"}", "s", "t", "c d",
+                 EVENT_TYPE_INSERT | EVENT_TYPE_DELETE);
+    assert_taken("{\"table\":\"t\",\"operations\":[\"TRUNCATE\"]}", "public", "t", "t_changes", EVENT_TYPE_TRUNCATE);
+}
+
+static void of_doubled_members_the_last_counts(void **state)
+{
+    (void)state;
+    assert_taken("{\"table\":\"a.b\",\"channel\":\"x\",\"table\":\"t\",\"channel\":\"y\"}", "public", "t", "y", ALL);
+}
+
+static void what_is_not_json_is_told_apart_from_what_is_no_definition(void **state)
+{
+    static const char *const NOT_JSON[] = {
+        "", "{", "{'table':'t'}", "{\"table\":\"t\"} x", "NaN", "{\"table\":\"\xff\"}", "[[[[[[[[[[[[1]]]]]]]]]]]]"};
+    static const char *const NO_OBJECT[] = {"1", "\"t\"", "[]", "[{\"table\":\"t\"}]", "true", "null"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(NOT_JSON); i++)
+        assert_refused(NOT_JSON[i], -EINVAL, "The body is not JSON, or nested too deeply.");
+    for (size_t i = 0; i < COUNT_OF(NO_OBJECT); i++)
+        assert_refused(NO_OBJECT[i], -EPROTO, "The body must be a JSON object");
+}
+
+static void a_definition_without_a_table_is_refused(void **state)
+{
+    (void)state;
+    assert_refused("{}", -EPROTO, "`table` is missing.");
+    assert_refused("{\"channel\":\"c\"}", -EPROTO, "`table` is missing.");
+    assert_refused("{\"table\":{}}", -EPROTO, "`table` needs a `name`.");
+    assert_refused("{\"table\":{\"schema\":\"s\"}}", -EPROTO, "`table` needs a `name`.");
+    assert_refused("{\"table\":null}", -EPROTO, "`table` must be a string.");
+    assert_refused("{\"table\":7}", -EPROTO, "`table` must be a string.");
+    assert_refused("{\"table\":\"\"}", -EPROTO, "`table` must be 1 to 63 bytes long");
+    assert_refused("{\"table\":{\"name\":[]}}", -EPROTO, "`table.name` must be a string.");
+}
+
+static void a_table_with_unclear_dots_is_refused(void **state)
+{
+    static const char *const TABLES[] = {"a.b.c", ".a", "a.", ".", "a..b"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(TABLES); i++) {
+        char body[64];
+        snprintf(body, sizeof(body), "{\"table\":\"%s\"}", TABLES[i]);
+        assert_refused(body, -EPROTO, "`table` must be \"table\", \"schema.table\", or");
+    }
+}
+
+static void names_are_as_long_as_postgresql_allows_and_no_longer(void **state)
+{
+    (void)state;
+    assert_taken("{\"table\":\"" NAME_63 "\",\"channel\":\"" NAME_63 "\"}", "public", NAME_63, NAME_63, ALL);
+    assert_taken("{\"table\":\"" NAME_55 "\"}", "public", NAME_55, NAME_55 "_changes", ALL);
+    assert_refused("{\"table\":\"" NAME_55 "6\"}", -EPROTO, "`channel` is needed");
+    assert_refused("{\"table\":{\"name\":\"" NAME_63 "4\"}}", -EPROTO, "must be 1 to 63 bytes long");
+    assert_refused("{\"table\":\"t\",\"channel\":\"" NAME_63 "4\"}", -EPROTO, "must be 1 to 63 bytes long");
+    assert_refused("{\"table\":\"t\",\"channel\":\"\"}", -EPROTO, "`channel` must be 1 to 63 bytes long");
+}
+
+static void control_characters_and_nul_in_names_are_refused(void **state)
+{
+    (void)state;
+    assert_refused("{\"table\":\"t\\n\"}", -EPROTO, "`table` must not hold control characters.");
+    assert_refused("{\"table\":\"t\",\"channel\":\"\\u007f\"}", -EPROTO, "control characters");
+    assert_refused("{\"table\":\"t\",\"channel\":\"a\\u0000b\"}", -EPROTO, "without NUL");
+    assert_refused("{\"table\":{\"schema\":\"\\t\",\"name\":\"t\"}}", -EPROTO, "`table.schema` must not hold");
+}
+
+static void operations_are_a_list_of_known_ones_each_once(void **state)
+{
+    static const char *const OPERATIONS[] = {
+        "[]",   "[\"INSERT\",\"insert\"]", "[\"MERGE\"]",      "\"INSERT\"", "[1]", "[null]",
+        "null", "{\"INSERT\":true}",       "[\"INSERT\",\"\"]"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(OPERATIONS); i++) {
+        char body[100];
+        snprintf(body, sizeof(body), "{\"table\":\"t\",\"operations\":%s}", OPERATIONS[i]);
+        assert_refused(body, -EPROTO, "`operations` must be a list of INSERT, UPDATE, DELETE and TRUNCATE");
+    }
+}
+
+static void an_unknown_member_is_named(void **state)
+{
+    (void)state;
+    assert_refused("{\"table\":\"t\",\"colums\":[\"a\"]}", -EPROTO, "`colums` is not known");
+    assert_refused("{\"Table\":\"t\"}", -EPROTO, "`Table` is not known");
+    assert_refused("{\"\":1}", -EPROTO, "`` is not known");
+}
+
+static void a_trigger_name_is_short_and_plain(void **state)
+{
+    static const char *const BAD[] = {
+        "", "a b", "a/b", "a%", "\xc3\xa4", "a\n", "12345678901234567890123456789012345678901"};
+
+    (void)state;
+    assert_true(trigger_name_is_valid("a"));
+    assert_true(trigger_name_is_valid("Az09_.-"));
+    assert_true(trigger_name_is_valid("1234567890123456789012345678901234567890"));
+    for (size_t i = 0; i < COUNT_OF(BAD); i++)
+        assert_false(trigger_name_is_valid(BAD[i]));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_table_is_enough),
+        cmocka_unit_test(channel_and_operations_can_be_chosen),
+        cmocka_unit_test(of_doubled_members_the_last_counts),
+        cmocka_unit_test(what_is_not_json_is_told_apart_from_what_is_no_definition),
+        cmocka_unit_test(a_definition_without_a_table_is_refused),
+        cmocka_unit_test(a_table_with_unclear_dots_is_refused),
+        cmocka_unit_test(names_are_as_long_as_postgresql_allows_and_no_longer),
+        cmocka_unit_test(control_characters_and_nul_in_names_are_refused),
+        cmocka_unit_test(operations_are_a_list_of_known_ones_each_once),
+        cmocka_unit_test(an_unknown_member_is_named),
+        cmocka_unit_test(a_trigger_name_is_short_and_plain),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
