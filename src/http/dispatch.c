@@ -193,8 +193,8 @@ enum MHD_Result dispatch(struct exchange *exchange, const char *method, const ch
         exchange->method = method;
         if (!begin(exchange, &result))
             return result;
-        /* Without a body the answer need not wait for the library's next call. */
-        return exchange->with_body ? MHD_YES : exchange->route->handle(exchange);
+        /* The answer waits for the next call: one that is queued now would cost the connection its keep-alive. */
+        return MHD_YES;
     }
     if (*upload_bytes > 0) {
         buffer_append(&exchange->body, upload, *upload_bytes);

@@ -16,7 +16,7 @@ struct handover;
  * suspends the connection. */
 struct route {
     const char *method;
-    const char *path; /* segments; "{}" stands for one that is not empty, decoded into exchange->segment */
+    const char *path; /* segments; "{}" stands for one, maybe empty, decoded into exchange->segment */
     enum MHD_Result (*handle)(struct exchange *exchange);
     bool guarded; /* changes something, or tells about it: only with the trigger token */
 };

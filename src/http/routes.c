@@ -30,7 +30,7 @@ static bool fits(const char *pattern, const char *path, const char **ret_segment
     if (!brace)
         return path[fixed] == '\0';
     *ret_segment = path + fixed;
-    return path[fixed] != '\0' && !strchr(path + fixed, '/');
+    return !strchr(path + fixed, '/');
 }
 
 int routes_find(struct exchange *exchange, struct buffer *ret_allow)

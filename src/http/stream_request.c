@@ -1,5 +1,7 @@
 #include "http/stream_request.h"
 
+#include "base/utf8.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,11 @@ static int add_channel(struct stream_request *request, const char *name, size_t 
             buffer_append_text(problem, "A channel's name has no control characters.");
             return -EINVAL;
         }
+    }
+    /* The server would refuse to LISTEN to it. */
+    if (!utf8_is_valid(name, size)) {
+        buffer_append_text(problem, "A channel's name is UTF-8.");
+        return -EINVAL;
     }
     if (request->selection.channels.count == channels_max) {
         buffer_printf(problem, "A stream has at most %zu channels (limits.channels_per_stream).", channels_max);

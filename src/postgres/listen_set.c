@@ -3,14 +3,8 @@
 #include "base/limits.h"
 
 #include <errno.h>
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int compare_first_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
 
 void listen_set_init(struct listen_set *set)
 {
@@ -20,7 +14,7 @@ void listen_set_init(struct listen_set *set)
 
 static void forget(struct listen_set *set, struct listened *channel)
 {
-    tdelete(channel, &set->by_name, compare_first_text);
+    text_tree_remove(&set->by_name, channel);
     TAILQ_REMOVE(&set->channels, channel, link);
     free(channel->name);
     free(channel);
@@ -32,20 +26,13 @@ void listen_set_done(struct listen_set *set)
         forget(set, TAILQ_FIRST(&set->channels));
 }
 
-static struct listened *find(const struct listen_set *set, const char *name)
-{
-    void *node = tfind(&name, &set->by_name, compare_first_text);
-
-    return node ? *(struct listened **)node : NULL;
-}
-
 static struct listened *add(struct listen_set *set, const char *name)
 {
     struct listened *channel = calloc(1, sizeof(*channel));
 
     if (channel)
         channel->name = strdup(name);
-    if (!channel || !channel->name || !tsearch(channel, &set->by_name, compare_first_text)) {
+    if (!channel || !channel->name || !text_tree_add(&set->by_name, channel)) {
         if (channel)
             free(channel->name);
         free(channel);
@@ -57,7 +44,7 @@ static struct listened *add(struct listen_set *set, const char *name)
 
 int listen_set_want(struct listen_set *set, const char *name, bool wanted)
 {
-    struct listened *channel = find(set, name);
+    struct listened *channel = text_tree_find(&set->by_name, name);
 
     if (!channel && wanted && !(channel = add(set, name)))
         return -ENOMEM;
@@ -82,18 +69,20 @@ int listen_set_append_command(PGconn *pq, struct buffer *sql, const char *verb, 
 int listen_set_append_commands(struct listen_set *set, PGconn *pq, struct buffer *sql)
 {
     struct listened *channel;
-    int error = 0, count = 0;
+    int error = 0, count = 0, count_max = set->one_by_one ? 1 : LISTEN_COMMANDS_PER_BATCH;
 
     TAILQ_FOREACH(channel, &set->channels, link)
     {
-        if (error < 0 || count == LISTEN_COMMANDS_PER_BATCH)
+        if (error < 0 || count == count_max)
             break;
-        if (channel->wanted == channel->on_server)
+        if (channel->wanted == channel->on_server || channel->refused)
             continue;
         channel->in_flight = true;
         count++;
         error = listen_set_append_command(pq, sql, channel->wanted ? "LISTEN" : "UNLISTEN", channel->name);
     }
+    if (count == 0)
+        set->one_by_one = false;
     return error;
 }
 
@@ -114,12 +103,32 @@ void listen_set_confirm(struct listen_set *set)
     }
 }
 
+const char *listen_set_fail(struct listen_set *set)
+{
+    struct listened *channel, *last = NULL;
+    int count = 0;
+
+    TAILQ_FOREACH(channel, &set->channels, link)
+    {
+        if (!channel->in_flight)
+            continue;
+        channel->in_flight = false;
+        last = channel;
+        count++;
+    }
+    set->one_by_one = true;
+    if (count != 1)
+        return NULL;
+    last->refused = true;
+    return last->name;
+}
+
 void listen_set_lose(struct listen_set *set)
 {
     struct listened *channel;
 
     TAILQ_FOREACH(channel, &set->channels, link)
-    channel->on_server = channel->in_flight = false;
+    channel->on_server = channel->in_flight = channel->refused = false;
     set->on_server_count = 0;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/buffer.h"
+#include "base/text_tree.h"
 
 #include <libpq-fe.h>
 #include <stdint.h>
@@ -13,14 +14,16 @@ struct listened {
     bool wanted;
     bool on_server; /* LISTEN is in force there */
     bool in_flight; /* a LISTEN or UNLISTEN for it is on its way: whichever changes on_server */
+    bool refused;   /* the server cannot listen to it, whatever we do: not tried again on this connection */
     bool announced; /* it was reported as listening since it was wanted; an outage does not change that */
     TAILQ_ENTRY(listened) link;
 };
 
 struct listen_set {
     TAILQ_HEAD(, listened) channels;
-    void *by_name;
+    struct text_tree by_name;
     uint64_t on_server_count;
+    bool one_by_one; /* a batch failed: find out whose fault it is */
 };
 
 void listen_set_init(struct listen_set *set);
@@ -37,7 +40,11 @@ int listen_set_append_commands(struct listen_set *set, PGconn *pq, struct buffer
 int listen_set_append_command(PGconn *pq, struct buffer *sql, const char *verb, const char *name);
 
 void listen_set_confirm(struct listen_set *set); /* what was on its way has committed */
-void listen_set_lose(struct listen_set *set);    /* the connection is gone, and every LISTEN with it */
+/* What was on its way failed, and the connection is fine. When it was a single channel it is refused, and its name is
+ * lent; otherwise NULL, and they go one by one from here on. */
+const char *listen_set_fail(struct listen_set *set);
+
+void listen_set_lose(struct listen_set *set); /* the connection is gone, and every LISTEN with it */
 
 /* Reports what is newly in force, and forgets what is neither wanted nor known to the server. on_listening
  * must not change the set. */

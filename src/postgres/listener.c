@@ -22,7 +22,7 @@ enum {
 };
 
 /* One command is on its way at a time; this says what its result means. */
-enum command { COMMAND_NONE, COMMAND_LISTEN, COMMAND_PROBE };
+enum command { COMMAND_NONE, COMMAND_LISTEN, COMMAND_LISTEN_FAILED, COMMAND_PROBE };
 
 struct listener {
     struct loop *loop;
@@ -167,6 +167,25 @@ static void on_echo(struct listener *listener, const char *payload)
     }
 }
 
+/* A data exception (class 22), such as a name that the database's encoding has no characters for. */
+static bool is_about_a_name(const PGresult *result)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return sqlstate && strncmp(sqlstate, "22", 2) == 0;
+}
+
+/* One bad name must not cost everybody the connection. */
+static void on_listens_failed(struct listener *listener)
+{
+    const char *refused = listen_set_fail(&listener->set);
+
+    listener->command = COMMAND_LISTEN_FAILED;
+    if (refused)
+        log_error("channel cannot be listened to", log_text("channel", refused),
+                  log_text("reason", connection_problem(listener->connection)));
+}
+
 static bool take_result(struct listener *listener)
 {
     PGconn *pq = connection_pq(listener->connection);
@@ -179,6 +198,8 @@ static bool take_result(struct listener *listener)
     ExecStatusType status = PQresultStatus(result);
     if (status == PGRES_TUPLES_OK && PQntuples(result) == 1 && PQnfields(result) == 2)
         listener->stats.queue_usage = strtod(PQgetvalue(result, 0, 1), NULL);
+    else if (status != PGRES_COMMAND_OK && listener->command == COMMAND_LISTEN && is_about_a_name(result))
+        on_listens_failed(listener);
     else if (status != PGRES_COMMAND_OK)
         connection_lose(listener->connection, connection_problem(listener->connection));
     PQclear(result);
@@ -208,8 +229,9 @@ static void take_notifications(struct listener *listener)
         loop_task_queue(listener->loop, &listener->work);
 }
 
-static void take_input(struct listener *listener)
+static void take_input(void *context)
 {
+    struct listener *listener = context;
     PGconn *pq = connection_pq(listener->connection);
 
     if (!pq)
@@ -232,11 +254,6 @@ static void take_input(struct listener *listener)
             break;
     if (connection_pq(listener->connection))
         take_notifications(listener);
-}
-
-static void on_input(void *context)
-{
-    take_input(context);
 }
 
 static void on_work(struct loop_task *task)
@@ -311,7 +328,7 @@ static void on_lost(void *context, const char *reason)
 struct listener *listener_new(struct loop *loop, const struct listener_options *options,
                               const struct listener_hooks *hooks, void *context)
 {
-    const struct connection_hooks connection_hooks = {on_connected, on_input, on_lost, true};
+    const struct connection_hooks connection_hooks = {on_connected, take_input, on_lost, true};
     struct listener *listener = calloc(1, sizeof(*listener));
     uint64_t random;
 

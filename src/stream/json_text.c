@@ -1,6 +1,7 @@
 #include "stream/json_text.h"
 
 #include "base/limits.h"
+#include "base/utf8.h"
 
 #include <json-c/json.h>
 #include <limits.h>
@@ -34,24 +35,6 @@ static bool take_word(struct scanner *s, const char *word)
         return false;
     s->at += size;
     return true;
-}
-
-/* The size of the UTF-8 sequence at `at`, or 0 when it is none (RFC 3629: no overlong forms, no surrogates).
- */
-static size_t utf8_size(const unsigned char *at, const unsigned char *end)
-{
-    size_t left = (size_t)(end - at);
-    size_t size = at[0] < 0x80 ? 1 : at[0] < 0xc2 ? 0 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : at[0] < 0xf5 ? 4 : 0;
-
-    if (size == 0 || size > left)
-        return 0;
-    for (size_t i = 1; i < size; i++)
-        if ((at[i] & 0xc0) != 0x80)
-            return 0;
-    if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
-        (at[0] == 0xf4 && at[1] > 0x8f))
-        return 0;
-    return size;
 }
 
 static bool take_hex(struct scanner *s, int digits)

@@ -1,6 +1,8 @@
 /* How many streams each client address has, for limits.streams_per_address. */
 #pragma once
 
+#include "base/text_tree.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -14,7 +16,7 @@ struct origin {
 };
 
 struct origins {
-    void *by_address;
+    struct text_tree by_address;
 };
 
 /* Streams that address has now. */

@@ -1,22 +1,9 @@
 #include "stream/registry.h"
 
-#include <search.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { KEY_BYTES_MAX = 1 << 20 };
-
-static int compare_first_text(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-static void *find(void *const *tree, const char *text)
-{
-    void *node = tfind(&text, tree, compare_first_text);
-
-    return node ? *(void **)node : NULL;
-}
 
 void registry_init(struct registry *registry, struct hub_state *hub)
 {
@@ -27,7 +14,7 @@ void registry_init(struct registry *registry, struct hub_state *hub)
 
 static void free_channel(struct registry *registry, struct channel *channel)
 {
-    tdelete(channel, &registry->channels_by_name, compare_first_text);
+    text_tree_remove(&registry->channels_by_name, channel);
     TAILQ_REMOVE(&registry->channels, channel, link);
     registry->hub->stats.channels--;
     registry->hub->stats.memory_bytes -= channel->memory_bytes;
@@ -44,7 +31,7 @@ void registry_done(struct registry *registry)
 
 struct channel *registry_channel(const struct registry *registry, const char *name)
 {
-    return find(&registry->channels_by_name, name);
+    return text_tree_find(&registry->channels_by_name, name);
 }
 
 static struct channel *obtain_channel(struct registry *registry, const char *name)
@@ -55,7 +42,7 @@ static struct channel *obtain_channel(struct registry *registry, const char *nam
     if (channel)
         return channel;
     channel = channel_new(name);
-    if (!channel || !tsearch(channel, &registry->channels_by_name, compare_first_text)) {
+    if (!channel || !text_tree_add(&registry->channels_by_name, channel)) {
         channel_free(channel);
         return NULL;
     }
@@ -80,7 +67,7 @@ static struct feed *create_feed(struct registry *registry, char *key, struct sel
     free(channels);
     if (!feed)
         return NULL;
-    if (!tsearch(feed, &registry->feeds_by_key, compare_first_text)) {
+    if (!text_tree_add(&registry->feeds_by_key, feed)) {
         feed->key = NULL; /* stays the caller's */
         feed_free(feed);
         return NULL;
@@ -98,7 +85,7 @@ struct feed *registry_obtain_feed(struct registry *registry, struct selection *s
     selection_key(selection, &key);
     const char *text = buffer_text(&key);
     if (text) {
-        feed = find(&registry->feeds_by_key, text);
+        feed = text_tree_find(&registry->feeds_by_key, text);
         char *copy = feed ? NULL : strdup(text);
         if (copy && !(feed = create_feed(registry, copy, selection)))
             free(copy);
@@ -109,7 +96,7 @@ struct feed *registry_obtain_feed(struct registry *registry, struct selection *s
 
 void registry_remove_feed(struct registry *registry, struct feed *feed)
 {
-    tdelete(feed, &registry->feeds_by_key, compare_first_text);
+    text_tree_remove(&registry->feeds_by_key, feed);
     TAILQ_REMOVE(&registry->feeds, feed, link);
     feed_free(feed);
 }

@@ -1,6 +1,7 @@
 /* The hub's channels, found by name, and its feeds, found by what they select. */
 #pragma once
 
+#include "base/text_tree.h"
 #include "stream/feed.h"
 
 struct registry {

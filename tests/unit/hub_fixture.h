@@ -51,8 +51,9 @@ static struct hub_fixture {
     char channels[PUBLISHED_MAX];
     char wanted[1000];     /* what on_channel_wanted said: "+a +b -a" */
     char to_listen[100];   /* channels that are wanted and not listened to yet */
-    bool listen_by_itself; /* LISTEN succeeds at once */
-    bool tcp;              /* loopback connections instead of socket pairs */
+    bool listen_by_itself; /* LISTEN succeeds at once while the database is up */
+    bool database_is_up;
+    bool tcp; /* loopback connections instead of socket pairs */
     int closed_calls;
     char run[32]; /* of the hub, out of the first id seen */
     size_t progress;
@@ -69,7 +70,7 @@ static inline void on_client_event(void *context, const struct sse_event *event)
     assert_int_equal(event->data[0], '{');
     snprintf(client->last_data, sizeof(client->last_data), "%s", event->data);
     snprintf(client->last_type, sizeof(client->last_type), "%s", event->type);
-    if (strcmp(client->last_id, event->id) != 0) {
+    if (event->id_bytes > 0) {
         assert_int_equal(sscanf(event->id, "%" SCNu64 "-%31s", &seen.number, f.run), 2);
         snprintf(client->last_id, sizeof(client->last_id), "%s", event->id);
     }
@@ -90,6 +91,8 @@ static inline void on_client_event(void *context, const struct sse_event *event)
         snprintf(seen.what, sizeof(seen.what), "%s", event->type);
         if (strcmp(event->type, "status") == 0)
             strcpy(seen.what, strstr(event->data, "\"up\"") ? "up" : "down");
+        if (strcmp(event->type, "ready") != 0)
+            seen.number = NO_NUMBER;
     }
     if (client->seen_count == client->seen_capacity) {
         client->seen_capacity = client->seen_capacity ? client->seen_capacity * 2 : 64;
@@ -154,10 +157,26 @@ static inline void listen_to_wanted(void)
 {
     char names[sizeof(f.to_listen)];
 
+    if (!f.listen_by_itself || !f.database_is_up)
+        return;
     strcpy(names, f.to_listen);
     f.to_listen[0] = '\0';
     for (const char *name = names; *name; name++)
         hub_channel_listening(f.hub, (char[]){*name, '\0'});
+}
+
+static inline void database_down(void)
+{
+    f.database_is_up = false;
+    hub_database_down(f.hub);
+}
+
+/* As the listener does it: first the outage ends, then new channels begin. */
+static inline void database_up(void)
+{
+    f.database_is_up = true;
+    hub_database_up(f.hub);
+    listen_to_wanted();
 }
 
 /* A request: one letter for each channel, and what else is not the default. */
@@ -211,14 +230,24 @@ static inline struct client *subscribe_with(const struct request *request, int *
         *ret_error = error;
     else
         assert_int_equal(error, 0);
-    if (f.listen_by_itself)
-        listen_to_wanted();
+    listen_to_wanted();
     return client;
 }
 
 static inline struct client *subscribe(struct request request)
 {
     return subscribe_with(&request, NULL);
+}
+
+static inline void settle(void);
+
+/* The stream has been opened before anything else happens. */
+static inline struct client *subscribe_and_settle(struct request request)
+{
+    struct client *client = subscribe_with(&request, NULL);
+
+    settle();
+    return client;
 }
 
 /* The client goes; what it has read stays until the end of the test. */
@@ -400,7 +429,7 @@ static inline int fixture_begin(void **state)
 {
     (void)state;
     open_hub();
-    hub_database_up(f.hub);
+    database_up();
     return 0;
 }
 

@@ -232,15 +232,16 @@ static void pretty_printed_json_comes_out_on_one_line(void **state)
 
 static void what_is_nested_too_deeply_travels_as_text(void **state)
 {
-    static char payload[2 * JSON_DEPTH_MAX + 3];
+    static char payload[2 * JSON_DEPTH_MAX + 4];
 
     (void)state;
     memset(payload, '[', JSON_DEPTH_MAX + 1);
-    memset(payload + JSON_DEPTH_MAX + 1, ']', JSON_DEPTH_MAX + 1);
+    payload[JSON_DEPTH_MAX + 1] = '1';
+    memset(payload + JSON_DEPTH_MAX + 2, ']', JSON_DEPTH_MAX + 1);
     struct event *event = decode(payload, strlen(payload));
     assert_memory_equal(event_json(event), WRAPPED "\"[[", sizeof(WRAPPED) + 2);
     event_unref(event);
-    payload[2 * JSON_DEPTH_MAX + 1] = '\0';
+    payload[2 * JSON_DEPTH_MAX + 2] = '\0';
     event = decode(payload + 1, strlen(payload + 1));
     assert_memory_equal(event_json(event), WRAPPED "[[", sizeof(WRAPPED) + 1);
     event_unref(event);

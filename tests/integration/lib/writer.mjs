@@ -2,7 +2,7 @@
 
 import { until } from "./until.mjs";
 
-const BETWEEN_MS = 5;
+const BETWEEN_MS = 1;
 
 class Writer {
     #database;
