@@ -22,6 +22,7 @@ struct hub {
     struct hub_state state;
     struct registry registry;
     struct loop_timer tick;
+    bool outage_unmarked; /* the connection was lost, and nothing has come since */
 };
 
 static void serve_catching(struct hub_state *state, int sends_max)
@@ -155,13 +156,47 @@ static void lose_event(struct hub *hub, struct channel *channel, const char *why
         feed_fall_behind(channel->feeds[i]);
 }
 
+/* Puts the outage, once, into every channel's memory and every feed, in front of the first event that comes after it:
+ * so that who comes back later is told of it in its place. */
+static void mark_outage(struct hub *hub)
+{
+    const struct event_parts parts = {.type = EVENT_TYPE_OUTAGE, .json = "", .json_bytes = 0};
+    struct event *event;
+    struct channel *channel;
+    struct feed *feed;
+
+    if (!hub->outage_unmarked)
+        return;
+    hub->outage_unmarked = false;
+    uint64_t number = ++hub->state.now.number;
+    event = event_new(&parts);
+    if (event)
+        event->number = number;
+    TAILQ_FOREACH(channel, &hub->registry.channels, link)
+    {
+        if (channel->listening && event)
+            memory_keep(&hub->registry, channel, event);
+        else if (channel->listening)
+            memory_forget_up_to(&hub->registry, channel, number);
+    }
+    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
+    {
+        if (event)
+            feed_append_event(feed, event);
+        else
+            feed_fall_behind(feed);
+    }
+    event_unref(event);
+}
+
 void hub_publish(struct hub *hub, const char *channel_name, const char *payload, size_t payload_bytes)
 {
     struct channel *channel = registry_channel(&hub->registry, channel_name);
     struct event *event;
 
     if (!channel || !channel->listening)
-        return; /* its last stream has left meanwhile, or its LISTEN is not confirmed yet */
+        return;       /* its last stream has left meanwhile, or its LISTEN is not confirmed yet */
+    mark_outage(hub); /* the connection is new, and LISTEN in force again, before it is known to be up */
     int error = decode_payload(channel_name, payload, payload_bytes, &event);
     if (error < 0) {
         lose_event(hub, channel, strerror(-error));
@@ -214,6 +249,7 @@ static void tell_status(struct hub *hub, const char *data)
 
 void hub_database_down(struct hub *hub)
 {
+    hub->outage_unmarked = true;
     if (!hub->state.database_up)
         return;
     hub->state.database_up = false;
@@ -222,38 +258,12 @@ void hub_database_down(struct hub *hub)
 
 void hub_database_up(struct hub *hub)
 {
-    const struct event_parts parts = {.type = EVENT_TYPE_OUTAGE, .json = "", .json_bytes = 0};
-    struct event *event = event_new(&parts);
-    struct channel *channel;
     struct feed *feed;
 
-    if (hub->state.database_up) {
-        event_unref(event);
+    if (hub->state.database_up)
         return;
-    }
     hub->state.database_up = true;
-    uint64_t number = ++hub->state.now.number;
-    /* The outage has its place in every channel's memory, so that who comes back later is told of it in its
-     * place. */
-    TAILQ_FOREACH(channel, &hub->registry.channels, link)
-    {
-        if (!channel->listening)
-            continue;
-        if (event) {
-            event->number = number;
-            memory_keep(&hub->registry, channel, event);
-        } else {
-            memory_forget_up_to(&hub->registry, channel, number);
-        }
-    }
-    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
-    {
-        if (event)
-            feed_append_event(feed, event);
-        else
-            feed_fall_behind(feed);
-    }
-    event_unref(event);
+    mark_outage(hub);
     tell_status(hub, "{\"database\":\"up\"}");
     TAILQ_FOREACH(feed, &hub->registry.feeds, link)
     if (feed_is_ready(feed))

@@ -8,9 +8,8 @@ struct registry {
     struct hub_state *hub;
     struct channel_list channels;
     struct feed_list feeds;
-    void *channels_by_name; /* tsearch(3) trees; their nodes are structs that begin with the text they are
-                               found by */
-    void *feeds_by_key;
+    struct text_tree channels_by_name;
+    struct text_tree feeds_by_key;
 };
 
 void registry_init(struct registry *registry, struct hub_state *hub);

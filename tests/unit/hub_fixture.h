@@ -187,6 +187,7 @@ struct request {
     enum naming naming;
     bool earliest;
     const char *last_id; /* NULL: none */
+    const char *address; /* NULL: not counted */
 };
 
 static inline void add_letters(struct text_list *list, const char *letters)
@@ -219,6 +220,8 @@ static inline struct client *subscribe_with(const struct request *request, int *
     f.clients[f.client_count++] = client;
     if (request->last_id)
         snprintf(start.id, sizeof(start.id), "%s", request->last_id);
+    if (request->address)
+        snprintf(start.address, sizeof(start.address), "%s", request->address);
     connect_pair(fds);
     client->io = (struct loop_io){.fd = fds[1], .on_io = on_client_io};
     client->reading = true;

@@ -181,7 +181,7 @@ static void a_hub_can_be_freed_at_any_time(void **state)
 static int admit(const char *channels)
 {
     struct selection selection = make_selection(&(struct request){.channels = channels});
-    int error = hub_admit(f.hub, &selection);
+    int error = hub_admit(f.hub, &selection, &(struct start){0});
 
     selection_done(&selection);
     return error;
@@ -220,6 +220,29 @@ static void there_is_room_for_so_many_streams_and_channels(void **state)
     assert_int_equal(admit("a"), -ESHUTDOWN);
     subscribe_with(&(struct request){.channels = "a"}, &error);
     assert_int_equal(error, -ESHUTDOWN);
+}
+
+static void one_address_has_room_for_so_many_streams(void **state)
+{
+    int error;
+
+    (void)state;
+    f.options.streams_per_address_max = 2;
+    hub_reconfigure(f.hub, &f.options);
+    struct client *first = subscribe((struct request){.channels = "a", .address = "192.0.2.1"});
+    subscribe((struct request){.channels = "b", .address = "192.0.2.1"});
+    struct client *refused = subscribe_with(&(struct request){.channels = "a", .address = "192.0.2.1"}, &error);
+    assert_int_equal(error, -EUSERS);
+    for (int i = 0; i < 3; i++) {
+        subscribe((struct request){.channels = "a", .address = i ? "192.0.2.2" : "192.0.2.3"});
+        subscribe((struct request){.channels = "a"});
+    }
+    settle();
+    assert_story(refused, "busy");
+    assert_true(refused->ended);
+    hang_up(first);
+    settle();
+    subscribe((struct request){.channels = "a", .address = "192.0.2.1"});
 }
 
 static void a_client_that_is_gone_before_its_stream_begins_is_no_matter(void **state)
@@ -270,6 +293,7 @@ int main(void)
         TEST(closing_an_idle_hub_tells_at_once),
         TEST(a_hub_can_be_freed_at_any_time),
         TEST(there_is_room_for_so_many_streams_and_channels),
+        TEST(one_address_has_room_for_so_many_streams),
         TEST(a_client_that_is_gone_before_its_stream_begins_is_no_matter),
         TEST(smaller_limits_hold_from_the_next_event_on),
     };

@@ -74,7 +74,7 @@ static void a_reader_that_sleeps_through_ten_thousand_events_is_told_and_the_oth
     publish('a');
     settle();
     assert_int_equal(asleep->seen[asleep->seen_count - 1].serial, 12001);
-    assert_int_equal(count_seen(asleep, "gap:lagged"), 1);
+    assert_true(count_seen(asleep, "gap:lagged") >= 1);
     unsigned missing = assert_no_silent_hole(asleep, observer);
     assert_true(missing > 10000 && missing < 12000);
     assert_true(hub_stats(f.hub)->gaps_lagged >= 1);
