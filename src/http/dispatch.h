@@ -4,11 +4,6 @@
 
 #include "http/exchange.h"
 
-/* A request's target has arrived. Returns the exchange, or NULL without memory. target is copied. */
-struct exchange *exchange_new(struct http_server *server, const struct http_services *services,
-                              struct MHD_Connection *connection, const char *target);
-void exchange_free(struct exchange *exchange); /* NULL is fine; not while it is suspended */
-
 /* What the library's access handler is to do: called when the head is there, for each piece of the body, and
  * at its end. */
 enum MHD_Result dispatch(struct exchange *exchange, const char *method, const char *upload, size_t *upload_bytes);

@@ -24,6 +24,7 @@ struct route {
 struct exchange {
     struct http_server *server;
     const struct http_services *services;
+    struct http_stats *stats;
     struct MHD_Connection *connection;
     const char *method; /* lent by the library */
     char *target;       /* as it stood on the wire, cut at the `?` */
@@ -42,6 +43,11 @@ struct exchange {
     struct MHD_Response *late_response;
     unsigned late_status;
 };
+
+/* A request's target has arrived, and is copied. stats is where responses are counted. NULL without memory. */
+struct exchange *exchange_new(struct http_server *server, const struct http_services *services,
+                              struct http_stats *stats, struct MHD_Connection *connection, const char *target);
+void exchange_free(struct exchange *exchange); /* NULL is fine; not while it is suspended */
 
 /* The value of a request header, or NULL. Lent. */
 const char *exchange_header(const struct exchange *exchange, const char *name);

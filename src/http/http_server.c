@@ -42,7 +42,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
 {
     struct http_server *server = context;
 
-    return exchange_new(server, server->services, connection, target);
+    return exchange_new(server, server->services, &server->stats, connection, target);
 }
 
 static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *url, const char *method,
@@ -85,11 +85,6 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 void http_server_take_over(struct http_server *server, struct handover *handover)
 {
     STAILQ_INSERT_TAIL(&server->takeovers, handover, link);
-}
-
-void http_server_count_response(struct http_server *server, unsigned status)
-{
-    server->stats.responses[status / 100 < 6 ? status / 100 : 0]++;
 }
 
 /* The library has let go of these sockets: from here on they are the hub's. */

@@ -1,7 +1,7 @@
 #include "stream/feed.h"
 
+#include "stream/encode.h"
 #include "stream/frame.h"
-#include "stream/json_text.h"
 #include "stream/subscriber.h"
 
 #include <stdlib.h>
@@ -158,7 +158,7 @@ void feed_append_event(struct feed *feed, const struct event *event)
 {
     if (feed->live_count == 0 || !selection_wants(&feed->selection, event))
         return;
-    feed_encode(feed, event, frame_log_begin_frame(&feed->log));
+    encode_event(feed->hub, &feed->selection, event, frame_log_begin_frame(&feed->log));
     end_frame(feed, event->number, event->received_us);
 }
 
@@ -219,75 +219,4 @@ bool feed_is_behind(const struct feed *feed)
     const struct subscriber *first = TAILQ_FIRST(&feed->live);
 
     return first && frame_log_head(&feed->log) - first->offset > feed->hub->options.feed_log_bytes / 2;
-}
-
-static void encode_outage(const struct feed *feed, const struct event *event, struct buffer *out)
-{
-    struct cursor before = feed->hub->now;
-    char requested[ID_BYTES_MAX + 1];
-
-    before.number = event->number - 1;
-    cursor_format(&before, requested);
-    feed_encode_gap(feed, "outage", requested, event->number, out);
-}
-
-void feed_encode(const struct feed *feed, const struct event *event, struct buffer *out)
-{
-    struct cursor cursor = feed->hub->now;
-    char id[ID_BYTES_MAX + 1];
-    struct buffer scratch;
-
-    if (event->type == EVENT_TYPE_OUTAGE) {
-        encode_outage(feed, event, out);
-        return;
-    }
-    cursor.number = event->number;
-    cursor_format(&cursor, id);
-    buffer_init(&scratch, 64);
-    frame_event(out, id, selection_event_name(&feed->selection, event, &scratch), event_json(event), event->json_bytes);
-    buffer_done(&scratch);
-}
-
-static void count_gap(struct stream_stats *stats, const char *reason)
-{
-    switch (reason[0]) {
-    case 'r':
-        stats->gaps_restart++;
-        break;
-    case 'o':
-        stats->gaps_outage++;
-        break;
-    case 'l':
-        stats->gaps_lagged++;
-        break;
-    case 'e':
-        stats->gaps_expired++;
-        break;
-    default:
-        stats->gaps_unknown_id++;
-        break;
-    }
-}
-
-void feed_encode_gap(const struct feed *feed, const char *reason, const char *requested, uint64_t resumed,
-                     struct buffer *out)
-{
-    struct cursor cursor = feed->hub->now;
-    char id[ID_BYTES_MAX + 1];
-    struct buffer json;
-
-    cursor.number = resumed;
-    cursor_format(&cursor, id);
-    buffer_init(&json, 1024);
-    buffer_printf(&json, "{\"reason\":\"%s\",\"requested\":", reason);
-    if (requested && requested[0])
-        json_append_string(&json, requested, strlen(requested));
-    else
-        buffer_append_text(&json, "null");
-    buffer_printf(&json, ",\"resumed\":\"%s\"}", id);
-    if (json.failed)
-        out->failed = true;
-    frame_event(out, id, "gap", buffer_bytes(&json), buffer_size(&json));
-    buffer_done(&json);
-    count_gap(&feed->hub->stats, reason);
 }

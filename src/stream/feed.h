@@ -55,10 +55,3 @@ int feed_flush(struct feed *feed, int sends_max);
 
 /* Whether live, writable subscribers have more than half the log in front of them. */
 bool feed_is_behind(const struct feed *feed);
-
-/* Appends event as the selection names it. */
-void feed_encode(const struct feed *feed, const struct event *event, struct buffer *out);
-
-/* Appends {"reason":..} as a gap event that continues at resumed. requested may be NULL. */
-void feed_encode_gap(const struct feed *feed, const char *reason, const char *requested, uint64_t resumed,
-                     struct buffer *out);

@@ -1,5 +1,6 @@
 #include "stream/subscriber.h"
 
+#include "stream/encode.h"
 #include "stream/frame.h"
 #include "stream/json_text.h"
 #include "stream/replay.h"
@@ -118,7 +119,7 @@ static void announce_gap(struct subscriber *subscriber, const char *reason, cons
     struct buffer *own = own_bytes(subscriber);
 
     if (own)
-        feed_encode_gap(subscriber->feed, reason, requested, resumed, own);
+        encode_gap(subscriber->feed->hub, reason, requested, resumed, own);
     subscriber->number = resumed;
 }
 
@@ -284,7 +285,7 @@ static void fill(struct subscriber *subscriber)
             continue;
         }
         if (selection_wants(&feed->selection, event)) {
-            feed_encode(feed, event, own);
+            encode_event(hub, &feed->selection, event, own);
             hub->stats.events_sent++;
         }
         subscriber->number = number;

@@ -1,0 +1,50 @@
+#include "http/exchange.h"
+
+#include "base/limits.h"
+#include "http/handover.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const char *exchange_header(const struct exchange *exchange, const char *name)
+{
+    return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+struct exchange *exchange_new(struct http_server *server, const struct http_services *services,
+                              struct http_stats *stats, struct MHD_Connection *connection, const char *target)
+{
+    struct exchange *exchange = calloc(1, sizeof(*exchange));
+
+    if (!exchange)
+        return NULL;
+    exchange->server = server;
+    exchange->services = services;
+    exchange->stats = stats;
+    exchange->connection = connection;
+    buffer_init(&exchange->body, HTTP_BODY_BYTES_MAX);
+    exchange->target = strdup(target);
+    if (!exchange->target) {
+        free(exchange);
+        return NULL;
+    }
+    char *question = strchr(exchange->target, '?');
+    if (question)
+        *question = '\0';
+    exchange->query_text = question ? question + 1 : "";
+    return exchange;
+}
+
+void exchange_free(struct exchange *exchange)
+{
+    if (!exchange)
+        return;
+    if (exchange->late_response)
+        MHD_destroy_response(exchange->late_response);
+    handover_free(exchange->handover);
+    query_done(&exchange->query);
+    buffer_done(&exchange->body);
+    free(exchange->segment);
+    free(exchange->target);
+    free(exchange);
+}
