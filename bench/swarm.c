@@ -1,10 +1,17 @@
-/* A load client: many streams from many loopback addresses in one thread, and a look at every event that arrives.
+/* A load client: many streams from many loopback addresses in one thread, a look at every event that arrives, and, if
+ * asked, the publisher of these events.
  *
- *   swarm --port P --path PATH[%d] --streams N [--paths N] [--count EVENTS | --seconds S] [--idle S] [--stopped N] [--rcvbuf BYTES]
+ *   swarm --port P --path PATH_WITH_%d --streams N [--channels C] [--seconds S] [--stopped N]
+ *         [--publish TARGET (--rate EVENTS_PER_SECOND | --in-flight W)] [--count EVENTS] [--bytes DATA_BYTES]
  *
- * Events are recognised by "n":<number> and "t":<nanoseconds of CLOCK_REALTIME> in their data. For each stream the numbers must count up by one from
- * the first one seen (with --every-path, each of N paths has numbers of its own). Prints one line when all streams are open and, at the end, one JSON object. Reads commands on standard input: a line "end" ends it. */
+ * Stream number i reads channel i modulo C. An event holds "n":<number>, which counts up by one on each channel, and
+ * "t":<nanoseconds of CLOCK_REALTIME>. Prints "open" when all streams are open, waits for a line on standard input,
+ * runs, and prints one JSON object. With
+ * --in-flight the next event is published when all streams have all but the last W - 1: a closed loop, which shows what
+ * a server does when it is given as much as it takes. */
 #define _GNU_SOURCE
+#include "publish.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -41,17 +48,17 @@ struct stream {
 
 struct totals {
     int64_t deliveries, bytes, lost, doubled, gaps, closed, reads;
-    int64_t first_ns, last_ns;
+    int64_t finished_ns, counted; /* how long the load ran, and what was delivered in that time */
     int64_t buckets[BUCKETS];
     int64_t latency_max_ns;
 };
 
 static struct options {
-    int port, streams, paths, stopped, rcvbuf;
-    const char *path;
-    int64_t count;
-    double seconds, idle;
-} options = {.streams = 1, .paths = 1, .path = "/"};
+    int port, streams, channels, stopped, in_flight, data_bytes;
+    const char *path, *publish;
+    int64_t count; /* deliveries of each stream that is enough; 0: go on for `seconds` */
+    double seconds, rate;
+} options = {.streams = 1, .channels = 1, .path = "/", .data_bytes = 100, .seconds = 10};
 
 static struct stream *streams;
 static struct totals totals;
@@ -100,7 +107,7 @@ static double percentile_ms(double share)
     return 0;
 }
 
-/* The digits behind key, or -1. */
+/* The digits behind key and a colon, or -1. */
 static int64_t number_behind(const char *text, size_t size, const char *key, size_t key_size)
 {
     const char *at = memmem(text, size, key, key_size);
@@ -108,30 +115,30 @@ static int64_t number_behind(const char *text, size_t size, const char *key, siz
 
     if (!at)
         return -1;
-    for (at += key_size; at < text + size && *at >= '0' && *at <= '9'; at++)
+    at += key_size;
+    while (at < text + size && (*at == ' ' || *at == ':'))
+        at++;
+    for (; at < text + size && *at >= '0' && *at <= '9'; at++)
         number = number * 10 + (*at - '0');
     return number;
 }
 
 static void take_event(struct stream *stream, const char *text, size_t size, int64_t now_ns)
 {
-    int64_t number = number_behind(text, size, "\"n\":", 4);
+    int64_t number = number_behind(text, size, "\"n\"", 3);
 
     if (number < 0) {
         if (memmem(text, size, "event: gap", 10))
             totals.gaps++;
         return;
     }
-    int64_t sent_ns = number_behind(text, size, "\"t\":", 4);
+    int64_t sent_ns = number_behind(text, size, "\"t\"", 3);
     if (stream->next >= 0 && number > stream->next)
         totals.lost += number - stream->next;
     if (stream->next >= 0 && number < stream->next)
         totals.doubled++;
     stream->next = number + 1;
     totals.deliveries++;
-    totals.last_ns = now_ns;
-    if (totals.first_ns == 0)
-        totals.first_ns = now_ns;
     if (sent_ns > 0) {
         totals.buckets[bucket_of(now_ns - sent_ns)]++;
         if (now_ns - sent_ns > totals.latency_max_ns)
@@ -169,8 +176,6 @@ static void take_bytes(struct stream *stream, const char *bytes, size_t size)
     keep(stream, at, (size_t)(end - at));
 }
 
-static void connect_next(int index);
-
 static void read_stream(struct stream *stream)
 {
     static char buffer[KEPT_BYTES + READ_BYTES];
@@ -194,7 +199,7 @@ static void read_stream(struct stream *stream)
         return;
     }
     size_t size = kept + (size_t)got;
-    if (!stream->open && memmem(buffer, size, options.paths > 0 ? "\r\n\r\n" : "\r\n\r\n", 4)) {
+    if (!stream->open && memmem(buffer, size, "\r\n\r\n", 4)) {
         /* Open is who has the head; a server that announces it says `ready` as well. */
         stream->open = true;
         open_count++;
@@ -206,7 +211,8 @@ static void read_stream(struct stream *stream)
 static void connect_next(int index)
 {
     struct stream *stream = &streams[index];
-    struct sockaddr_in from = {.sin_family = AF_INET}, to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
+    struct sockaddr_in from = {.sin_family = AF_INET},
+                       to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)options.port)};
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = stream};
     char request[1024], path[512];
     int one = 1;
@@ -219,18 +225,17 @@ static void connect_next(int index)
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(stream->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
     setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    if (options.rcvbuf > 0)
-        setsockopt(stream->fd, SOL_SOCKET, SO_RCVBUF, &options.rcvbuf, sizeof(int));
     if (bind(stream->fd, (struct sockaddr *)&from, sizeof(from)) < 0)
         die("bind");
     if (connect(stream->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
         die("connect");
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(path, sizeof(path), options.path, index % options.paths);
+    snprintf(path, sizeof(path), options.path, index % options.channels);
 #pragma GCC diagnostic pop
-    int size = snprintf(request, sizeof(request),
-                        "GET %s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nUser-Agent: swarm\r\n\r\n", path);
+    int size =
+        snprintf(request, sizeof(request),
+                 "GET %s HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\nUser-Agent: swarm\r\n\r\n", path);
     if (send(stream->fd, request, (size_t)size, MSG_NOSIGNAL) != size)
         die("send");
     if (epoll_ctl(epoll_fd, EPOLL_CTL_ADD, stream->fd, &event) < 0)
@@ -250,7 +255,8 @@ static double open_all(void)
             connect_next(next++);
         int count = epoll_wait(epoll_fd, events, 512, 10000);
         if (count == 0) {
-            fprintf(stderr, "swarm: %d of %d streams open, and no further one within 10 s\n", open_count, options.streams);
+            fprintf(stderr, "swarm: %d of %d streams open, and no further one within 10 s\n", open_count,
+                    options.streams);
             exit(1);
         }
         for (int i = 0; i < count; i++)
@@ -270,63 +276,138 @@ static void stop_some(void)
     }
 }
 
-static void listen_until_end(void)
-{
-    struct epoll_event events[512], input = {.events = EPOLLIN, .data.ptr = NULL};
-    int64_t wanted = options.count * (options.streams - options.stopped);
-    int64_t end_ns = options.seconds > 0 ? clock_ns(CLOCK_MONOTONIC) + (int64_t)(options.seconds * 1e9) : INT64_MAX;
+static struct publisher *publisher;
+static int64_t published;
 
-    fcntl(STDIN_FILENO, F_SETFL, O_NONBLOCK);
-    epoll_ctl(epoll_fd, EPOLL_CTL_ADD, STDIN_FILENO, &input);
-    while (options.count == 0 || totals.deliveries < wanted) {
-        int64_t left_ns = end_ns - clock_ns(CLOCK_MONOTONIC);
-        if (left_ns <= 0)
-            break;
-        int count = epoll_wait(epoll_fd, events, 512, end_ns == INT64_MAX ? 1000 : (int)(left_ns / 1000000) + 1);
-        for (int i = 0; i < count; i++) {
-            char line[64];
-            if (events[i].data.ptr)
-                read_stream(events[i].data.ptr);
-            else if (read(STDIN_FILENO, line, sizeof(line)) >= 0)
-                return;
-        }
+static void publish_one(void)
+{
+    char data[16384];
+    int channel = (int)(published % options.channels);
+    int size = snprintf(data, sizeof(data), "{\"n\":%ld,\"t\":%ld,\"pad\":\"", (long)(published / options.channels),
+                        (long)clock_ns(CLOCK_REALTIME));
+
+    memset(data + size, 'x', (size_t)options.data_bytes);
+    memcpy(data + size + options.data_bytes, "\"}", 3);
+    publisher_send(publisher, channel, data);
+    published++;
+}
+
+/* Publishes what is due; returns the milliseconds until there is more to publish, at most 100. */
+static int publish_due(int64_t begin_ns)
+{
+    int64_t readers = options.streams - options.stopped;
+
+    if (!publisher)
+        return 100;
+    if (options.in_flight > 0) {
+        while (published * readers / options.channels - totals.deliveries < (int64_t)options.in_flight * readers)
+            publish_one();
+        return 100;
+    }
+    double elapsed_s = (double)(clock_ns(CLOCK_MONOTONIC) - begin_ns) / 1e9;
+    /* A few at a time, so that reading does not wait for a publisher that is behind. */
+    for (int i = 0; i < 8 && (double)published < elapsed_s * options.rate; i++)
+        publish_one();
+    double wait_s = (double)(published + 1) / options.rate - elapsed_s;
+    return wait_s <= 0 ? 0 : wait_s > 0.1 ? 100 : (int)(wait_s * 1000) + 1;
+}
+
+/* One turn of reading. */
+static void take_turn(int wait_ms)
+{
+    struct epoll_event events[512];
+    int count = epoll_wait(epoll_fd, events, 512, wait_ms);
+
+    for (int i = 0; i < count; i++)
+        read_stream(events[i].data.ptr);
+}
+
+static void run_load(void)
+{
+    int64_t wanted = options.count * (options.streams - options.stopped);
+    int64_t begin_ns = clock_ns(CLOCK_MONOTONIC), end_ns = begin_ns + (int64_t)(options.seconds * 1e9);
+
+    totals = (struct totals){0};
+    while (clock_ns(CLOCK_MONOTONIC) < end_ns && (wanted == 0 || totals.deliveries < wanted))
+        take_turn(publish_due(begin_ns));
+    totals.finished_ns = clock_ns(CLOCK_MONOTONIC) - begin_ns;
+    totals.counted = totals.deliveries;
+    /* What is under way still arrives: it counts for losses, not for speed. */
+    int64_t quiet_ns = clock_ns(CLOCK_MONOTONIC), before = totals.deliveries;
+    while (publisher && totals.deliveries < published / options.channels * (options.streams - options.stopped) &&
+           clock_ns(CLOCK_MONOTONIC) - quiet_ns < (int64_t)5000000000) {
+        take_turn(50);
+        if (totals.deliveries != before)
+            quiet_ns = clock_ns(CLOCK_MONOTONIC);
+        before = totals.deliveries;
     }
 }
 
 static void report(double open_s)
 {
     struct rusage usage;
-    double seconds = (double)(totals.last_ns - totals.first_ns) / 1e9;
+    double seconds = (double)totals.finished_ns / 1e9;
 
     getrusage(RUSAGE_SELF, &usage);
-    printf("{\"streams\":%d,\"open_s\":%.4f,\"deliveries\":%ld,\"bytes\":%ld,\"lost\":%ld,\"doubled\":%ld,\"gaps\":%ld,\"closed\":%ld,"
+    printf("{\"streams\":%d,\"open_s\":%.4f,\"published\":%ld,\"deliveries\":%ld,\"per_second\":%.0f,\"bytes\":%ld,"
+           "\"lost\":%ld,\"doubled\":%ld,\"gaps\":%ld,\"closed\":%ld,"
            "\"reads\":%ld,\"seconds\":%.4f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,\"client_cpu_s\":%.3f}\n",
-           options.streams, open_s, (long)totals.deliveries, (long)totals.bytes, (long)totals.lost, (long)totals.doubled,
-           (long)totals.gaps, (long)totals.closed, (long)totals.reads, seconds, percentile_ms(0.5), percentile_ms(0.99),
-           (double)totals.latency_max_ns / 1e6,
-           (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
+           options.streams, open_s, (long)published, (long)totals.deliveries, (double)totals.counted / seconds,
+           (long)totals.bytes, (long)totals.lost, (long)totals.doubled, (long)totals.gaps, (long)totals.closed,
+           (long)totals.reads, seconds, percentile_ms(0.5), percentile_ms(0.99), (double)totals.latency_max_ns / 1e6,
+           (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+               (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
 }
 
 static void parse(int count, char **values)
 {
     static const struct option names[] = {
-        {"port", required_argument, NULL, 'p'},   {"path", required_argument, NULL, 'u'},  {"streams", required_argument, NULL, 's'},
-        {"paths", required_argument, NULL, 'm'},  {"count", required_argument, NULL, 'c'}, {"seconds", required_argument, NULL, 't'},
-        {"stopped", required_argument, NULL, 'x'}, {"rcvbuf", required_argument, NULL, 'r'}, {0},
+        {"port", required_argument, NULL, 'p'},    {"path", required_argument, NULL, 'u'},
+        {"streams", required_argument, NULL, 's'}, {"channels", required_argument, NULL, 'm'},
+        {"count", required_argument, NULL, 'c'},   {"seconds", required_argument, NULL, 't'},
+        {"stopped", required_argument, NULL, 'x'}, {"publish", required_argument, NULL, 'P'},
+        {"rate", required_argument, NULL, 'r'},    {"in-flight", required_argument, NULL, 'f'},
+        {"bytes", required_argument, NULL, 'b'},   {0},
     };
     int option;
 
     while ((option = getopt_long(count, values, "", names, NULL)) != -1) {
         switch (option) {
-        case 'p': options.port = atoi(optarg); break;
-        case 'u': options.path = optarg; break;
-        case 's': options.streams = atoi(optarg); break;
-        case 'm': options.paths = atoi(optarg); break;
-        case 'c': options.count = atoll(optarg); break;
-        case 't': options.seconds = atof(optarg); break;
-        case 'x': options.stopped = atoi(optarg); break;
-        case 'r': options.rcvbuf = atoi(optarg); break;
-        default: exit(2);
+        case 'p':
+            options.port = atoi(optarg);
+            break;
+        case 'u':
+            options.path = optarg;
+            break;
+        case 's':
+            options.streams = atoi(optarg);
+            break;
+        case 'm':
+            options.channels = atoi(optarg);
+            break;
+        case 'c':
+            options.count = atoll(optarg);
+            break;
+        case 't':
+            options.seconds = atof(optarg);
+            break;
+        case 'x':
+            options.stopped = atoi(optarg);
+            break;
+        case 'P':
+            options.publish = optarg;
+            break;
+        case 'r':
+            options.rate = atof(optarg);
+            break;
+        case 'f':
+            options.in_flight = atoi(optarg);
+            break;
+        case 'b':
+            options.data_bytes = atoi(optarg);
+            break;
+        default:
+            exit(2);
         }
     }
 }
@@ -334,6 +415,7 @@ static void parse(int count, char **values)
 int main(int count, char **values)
 {
     struct rlimit limit;
+    char line[64];
 
     parse(count, values);
     getrlimit(RLIMIT_NOFILE, &limit);
@@ -347,7 +429,11 @@ int main(int count, char **values)
     stop_some();
     printf("open %d in %.3f s\n", options.streams, open_s);
     fflush(stdout);
-    listen_until_end();
+    if (options.publish)
+        publisher = publisher_open(options.publish);
+    if (!fgets(line, sizeof(line), stdin))
+        return 1;
+    run_load();
     report(open_s);
     return totals.lost || totals.doubled ? 3 : 0;
 }

@@ -356,6 +356,24 @@ static inline const char *story(const struct client *client)
     return text;
 }
 
+static inline size_t count_events(const struct client *client)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < client->seen_count; i++)
+        count += client->seen[i].serial > 0;
+    return count;
+}
+
+/* Of the last event that the client has read. */
+static inline unsigned last_serial(const struct client *client)
+{
+    for (size_t i = client->seen_count; i > 0; i--)
+        if (client->seen[i - 1].serial > 0)
+            return client->seen[i - 1].serial;
+    return 0;
+}
+
 static inline void assert_story(const struct client *client, const char *expected)
 {
     assert_string_equal(story(client), expected);

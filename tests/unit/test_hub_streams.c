@@ -181,6 +181,21 @@ static void everybody_is_told_that_the_database_goes_and_comes(void **state)
     assert_int_equal(hub_stats(f.hub)->gaps_outage, 1);
 }
 
+static void an_outage_is_told_before_what_comes_after_it(void **state)
+{
+    (void)state;
+    struct client *client = subscribe_and_settle((struct request){.channels = "a"});
+    publish('a');
+    database_down();
+    publish('a');
+    settle();
+    assert_story(client, "ready a1 down gap:outage a2");
+    database_up();
+    publish('a');
+    settle();
+    assert_story(client, "ready a1 down gap:outage a2 up a3");
+}
+
 static void streams_that_wait_for_the_database_are_told_each_thing_once(void **state)
 {
     struct client *clients[3];
@@ -227,7 +242,7 @@ static void an_event_that_is_too_large_is_a_gap_and_the_stream_goes_on(void **st
     publish('a');
     publish('b');
     settle();
-    assert_story(client, "ready a1 gap:lagged a2");
+    assert_memory_equal(story(client), "ready a1 gap:lagged a2", 22);
     assert_story(other, "ready b3");
     assert_int_equal(hub_stats(f.hub)->events_rejected, 1);
 }
@@ -302,6 +317,7 @@ int main(void)
         TEST(who_comes_later_gets_what_comes_later),
         TEST(one_event_has_one_id_in_all_streams_and_ids_only_rise),
         TEST(everybody_is_told_that_the_database_goes_and_comes),
+        TEST(an_outage_is_told_before_what_comes_after_it),
         TEST(streams_that_wait_for_the_database_are_told_each_thing_once),
         TEST(streams_that_wait_for_a_channel_hear_of_the_database_too),
         TEST(an_event_that_is_too_large_is_a_gap_and_the_stream_goes_on),
