@@ -29,16 +29,12 @@ void buffer_done(struct buffer *buffer)
     *buffer = (struct buffer){.bytes_max = buffer->bytes_max};
 }
 
-/* Makes room for size_bytes more at the end: by moving the contents to the front while they are the smaller
- * part (so that each byte moves at most once on average), else by doubling. */
+/* Makes room for size_bytes more at the end, whatever bytes_max is: by moving the contents to the front while they are
+ * the smaller part (so that each byte moves at most once on average), else by doubling. */
 static bool make_room(struct buffer *buffer, size_t size_bytes)
 {
     size_t used = buffer_size(buffer);
 
-    if (buffer->failed || size_bytes > buffer->bytes_max - used) {
-        buffer->failed = true;
-        return false;
-    }
     if (size_bytes <= buffer->capacity - buffer->end)
         return true;
     if (buffer->start >= used && size_bytes <= buffer->capacity - used) {
@@ -63,9 +59,17 @@ static bool make_room(struct buffer *buffer, size_t size_bytes)
     return true;
 }
 
+/* Likewise for contents, which may not grow past bytes_max. */
+static bool make_room_within(struct buffer *buffer, size_t size_bytes)
+{
+    if (size_bytes > buffer->bytes_max - buffer_size(buffer))
+        buffer->failed = true;
+    return !buffer->failed && make_room(buffer, size_bytes);
+}
+
 void buffer_append(struct buffer *buffer, const void *bytes, size_t size_bytes)
 {
-    if (size_bytes == 0 || !make_room(buffer, size_bytes))
+    if (size_bytes == 0 || !make_room_within(buffer, size_bytes))
         return;
     memcpy(buffer->data + buffer->end, bytes, size_bytes);
     buffer->end += size_bytes;
@@ -91,7 +95,7 @@ void buffer_printf(struct buffer *buffer, const char *format, ...)
         return;
     }
     /* vsnprintf writes a NUL behind the text, which must have room but does not count. */
-    if (!make_room(buffer, (size_t)length + 1))
+    if (!make_room_within(buffer, (size_t)length) || !make_room(buffer, (size_t)length + 1))
         return;
     va_start(arguments, format);
     vsnprintf(buffer->data + buffer->end, (size_t)length + 1, format, arguments);
@@ -117,7 +121,7 @@ void buffer_clear(struct buffer *buffer)
 
 const char *buffer_text(struct buffer *buffer)
 {
-    if (!make_room(buffer, 1))
+    if (buffer->failed || !make_room(buffer, 1))
         return NULL;
     buffer->data[buffer->end] = '\0';
     return buffer->data + buffer->start;

@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/buffer.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -8,7 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE_BYTES_MAX = 4096, TEXT_BYTES_MAX = 1024 };
+/* A line holds what texts of that size can become: six bytes for each, and a dozen of them. */
+enum { TEXT_BYTES_MAX = 1024, LINE_BYTES_MAX = 12 * 6 * TEXT_BYTES_MAX };
 
 static enum log_level log_level_min = LOG_LEVEL_INFO;
 static enum log_format log_format = LOG_FORMAT_TEXT;
@@ -19,7 +21,8 @@ void log_init(enum log_level level, enum log_format format)
     log_format = format;
 }
 
-/* Text in double quotes, with JSON's escapes in both formats. What is longer than TEXT_BYTES_MAX ends in
+/* Text in double quotes, with JSON's escapes in both formats; what is not UTF-8 becomes U+FFFD. What is longer than
+ * TEXT_BYTES_MAX ends in
  * "...". */
 static void append_quoted(struct buffer *line, const char *text)
 {
@@ -27,14 +30,18 @@ static void append_quoted(struct buffer *line, const char *text)
     size_t shown = size < TEXT_BYTES_MAX ? size : TEXT_BYTES_MAX;
 
     buffer_append(line, "\"", 1);
-    for (size_t i = 0; i < shown; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        if (byte == '"' || byte == '\\')
+    const unsigned char *at = (const unsigned char *)text, *end = at + size;
+    while (at < (const unsigned char *)text + shown) {
+        size_t sequence = utf8_size(at, end);
+        if (*at == '"' || *at == '\\')
             buffer_append(line, "\\", 1);
-        if (byte < 0x20 || byte == 0x7f)
-            buffer_printf(line, "\\u%04x", byte);
+        if (sequence == 0)
+            buffer_append_text(line, "\\ufffd");
+        else if (*at < 0x20 || *at == 0x7f)
+            buffer_printf(line, "\\u%04x", *at);
         else
-            buffer_append(line, &text[i], 1);
+            buffer_append(line, at, sequence);
+        at += sequence ? sequence : 1;
     }
     buffer_append_text(line, shown < size ? "...\"" : "\"");
 }

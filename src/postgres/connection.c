@@ -38,6 +38,7 @@ struct connection {
     int64_t backoff_ms;
     int64_t up_since_ms;
     char problem[PROBLEM_BYTES];
+    char notice[PROBLEM_BYTES]; /* the server's last words: why it closes a connection comes as a notice */
 };
 
 static void watch(struct connection *connection, uint32_t events)
@@ -102,6 +103,13 @@ static void fail(struct connection *connection, const char *reason)
         loop_timer_set(&connection->timer, wait_ms, 0);
     }
     connection->hooks.on_down(connection->context, copy);
+}
+
+static void on_notice(void *context, const char *message)
+{
+    struct connection *connection = context;
+
+    snprintf(connection->notice, sizeof(connection->notice), "%s", message);
 }
 
 static void poll_connecting(struct connection *connection)
@@ -183,6 +191,8 @@ static void on_resolved(void *context, const char *problem)
         return;
     }
     connection->state = CONNECTING;
+    connection->notice[0] = '\0';
+    PQsetNoticeProcessor(connection->pq, on_notice, connection);
     loop_timer_set(&connection->timer, CONNECT_DEADLINE_MS, 0);
     watch(connection, EPOLLOUT); /* "as if PQconnectPoll had returned PGRES_POLLING_WRITING" */
 }
@@ -276,5 +286,7 @@ void connection_flush(struct connection *connection)
 const char *connection_problem(struct connection *connection)
 {
     set_problem(connection, connection->pq ? PQerrorMessage(connection->pq) : "not connected");
+    if (connection->problem[0] == '\0')
+        set_problem(connection, connection->notice[0] ? connection->notice : "the server closed the connection");
     return connection->problem;
 }

@@ -40,5 +40,6 @@ bool connection_is_off(const struct connection *connection);
  * connection on an error. */
 void connection_flush(struct connection *connection);
 
-/* PQerrorMessage on one line, without the trailing line break; lent until the next call. */
+/* What went wrong, on one line: PQerrorMessage, or what the server said last when libpq has nothing to say. Lent until
+ * the next call. */
 const char *connection_problem(struct connection *connection);

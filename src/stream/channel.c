@@ -30,6 +30,7 @@ void channel_free(struct channel *channel)
         channel_forget_oldest(channel);
     free(channel->ring);
     free(channel->feeds);
+    audience_done(&channel->audience);
     free(channel->name);
     free(channel);
 }
@@ -93,22 +94,25 @@ struct event *channel_next(const struct channel *channel, uint64_t number)
     return low < channel->ring_count ? *slot(channel, low) : NULL;
 }
 
-int channel_add_feed(struct channel *channel, struct feed *feed)
+int channel_add_feed(struct channel *channel, struct feed *feed, char *const *ids, size_t id_count)
 {
     struct feed **feeds = realloc(channel->feeds, (channel->feed_count + 1) * sizeof(struct feed *));
 
     if (!feeds)
         return -ENOMEM;
     channel->feeds = feeds;
+    if (audience_add(&channel->audience, feed, ids, id_count) < 0)
+        return -ENOMEM;
     feeds[channel->feed_count++] = feed;
     return 0;
 }
 
-void channel_remove_feed(struct channel *channel, struct feed *feed)
+void channel_remove_feed(struct channel *channel, struct feed *feed, char *const *ids, size_t id_count)
 {
     for (size_t i = 0; i < channel->feed_count; i++) {
         if (channel->feeds[i] == feed) {
             channel->feeds[i] = channel->feeds[--channel->feed_count];
+            audience_remove(&channel->audience, feed, ids, id_count);
             return;
         }
     }

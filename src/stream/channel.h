@@ -9,6 +9,7 @@
  * last. */
 #pragma once
 
+#include "stream/audience.h"
 #include "stream/event.h"
 
 #include <stdbool.h>
@@ -28,6 +29,7 @@ struct channel {
 
     struct feed **feeds; /* those that read this channel; lent */
     size_t feed_count;
+    struct audience audience; /* the same, found by what they want */
 
     TAILQ_ENTRY(channel) link;
 };
@@ -47,5 +49,7 @@ void channel_forget_oldest(struct channel *channel);
 /* Lends the first event numbered above number; NULL when there is none. */
 struct event *channel_next(const struct channel *channel, uint64_t number);
 
-int channel_add_feed(struct channel *channel, struct feed *feed); /* 0 or -ENOMEM */
-void channel_remove_feed(struct channel *channel, struct feed *feed);
+/* ids are those that the feed asks for, without any it wants all; the same at both times. 0, or -ENOMEM: then nothing
+ * changed. */
+int channel_add_feed(struct channel *channel, struct feed *feed, char *const *ids, size_t id_count);
+void channel_remove_feed(struct channel *channel, struct feed *feed, char *const *ids, size_t id_count);

@@ -192,6 +192,7 @@ static void mark_outage(struct hub *hub)
 void hub_publish(struct hub *hub, const char *channel_name, const char *payload, size_t payload_bytes)
 {
     struct channel *channel = registry_channel(&hub->registry, channel_name);
+    struct feed_array readers[2];
     struct event *event;
 
     if (!channel || !channel->listening)
@@ -206,8 +207,11 @@ void hub_publish(struct hub *hub, const char *channel_name, const char *payload,
     event->received_us = loop_clock_us();
     hub->state.stats.events_published++;
     memory_keep(&hub->registry, channel, event);
-    for (size_t i = 0; i < channel->feed_count; i++)
-        feed_append_event(channel->feeds[i], event);
+    audience_find(&channel->audience, event, readers);
+    for (size_t i = 0; i < readers[0].count; i++)
+        feed_append_event(readers[0].items[i], event);
+    for (size_t i = 0; i < readers[1].count; i++)
+        feed_append_event(readers[1].items[i], event);
     event_unref(event);
 }
 

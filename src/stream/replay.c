@@ -16,7 +16,8 @@ enum replay_step replay_next(struct channel *const *channels, size_t channel_cou
             continue;
         }
         struct event *event = channel_next(channel, number);
-        if (event && event->number < best) {
+        /* Of one outage that a channel has forgotten and another has not, the event tells more. */
+        if (event && (event->number < best || (event->number == best && step == REPLAY_GAP))) {
             best = event->number;
             *ret_event = event;
             step = REPLAY_EVENT;

@@ -364,7 +364,9 @@ void subscriber_serve(struct subscriber *subscriber)
     }
     switch (subscriber->state) {
     case SUBSCRIBER_OPENING:
-        move_to(subscriber, &feed->opening);
+        /* Not if it stands there already: the feed may be walking over that list. */
+        if (subscriber->list != &feed->opening)
+            move_to(subscriber, &feed->opening);
         break;
     case SUBSCRIBER_LIVE:
         move_to(subscriber, &feed->live);

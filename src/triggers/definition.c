@@ -108,10 +108,13 @@ static int take_operations(struct json_object *value, unsigned *ret_operations, 
 
 static int take_members(struct json_object *body, struct trigger_definition *definition, struct buffer *problem)
 {
+    struct json_object_iter member;
     int error = 0;
 
-    json_object_object_foreach(body, name, value)
+    json_object_object_foreachC(body, member)
     {
+        const char *name = member.key;
+        struct json_object *value = member.val;
         if (strcmp(name, "table") == 0)
             error = take_table(value, definition, problem);
         else if (strcmp(name, "channel") == 0)
@@ -154,6 +157,7 @@ int trigger_definition_parse(const char *body, size_t body_bytes, struct trigger
     struct trigger_definition definition = {.operations = EVENT_TYPE_INSERT | EVENT_TYPE_UPDATE | EVENT_TYPE_DELETE |
                                                           EVENT_TYPE_TRUNCATE};
     struct json_tokener *tokener = json_tokener_new_ex(BODY_DEPTH_MAX);
+    struct json_slice trimmed = json_trim((struct json_slice){body, body_bytes});
     struct json_object *value = NULL;
     int error = 0;
 
@@ -164,12 +168,14 @@ int trigger_definition_parse(const char *body, size_t body_bytes, struct trigger
     }
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     /* json-c reads more than JSON (NaN, single quotes): the grammar is checked first. */
-    if (json_is_valid(body, body_bytes))
-        value = json_tokener_parse_ex(tokener, body, (int)body_bytes);
-    if (!value) {
+    bool valid = json_is_valid(body, body_bytes);
+    bool object = valid && trimmed.text[0] == '{';
+    if (object)
+        value = json_tokener_parse_ex(tokener, trimmed.text, (int)trimmed.size_bytes);
+    if (!valid || (object && !value)) {
         buffer_append_text(ret_problem, "The body is not JSON, or nested too deeply.");
         error = -EINVAL;
-    } else if (!json_object_is_type(value, json_type_object)) {
+    } else if (!object) {
         buffer_append_text(ret_problem, "The body must be a JSON object, such as {\"table\":\"public.posts\"}.");
         error = -EPROTO;
     } else {

@@ -145,18 +145,18 @@ static void feeds_come_and_go_in_any_order(void **state)
 
     (void)state;
     for (int i = 0; i < 5; i++)
-        assert_int_equal(channel_add_feed(channel, (struct feed *)(void *)&feeds[i]), 0);
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[1]);
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[1]);
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[4]);
+        assert_int_equal(channel_add_feed(channel, (struct feed *)(void *)&feeds[i], NULL, 0), 0);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[1], NULL, 0);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[1], NULL, 0);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[4], NULL, 0);
     assert_int_equal(channel->feed_count, 3);
     for (size_t i = 0; i < 3; i++) {
         assert_ptr_not_equal(channel->feeds[i], &feeds[1]);
         assert_ptr_not_equal(channel->feeds[i], &feeds[4]);
     }
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[0]);
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[2]);
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[3]);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[0], NULL, 0);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[2], NULL, 0);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[3], NULL, 0);
     assert_int_equal(channel->feed_count, 0);
     channel_free(channel);
 }

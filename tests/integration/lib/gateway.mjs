@@ -9,15 +9,9 @@ import { DEADLINE_MS, until, within } from "./until.mjs";
 const BINARY = process.env.TUPLECAST_BIN;
 const SANITIZER = /ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer/;
 
-// However a test ends, no program outlives it.
-const children = new Set();
-process.on("exit", () => children.forEach((child) => child.kill("SIGKILL")));
-
+// However a test ends, even killed, the kernel sees to it that no program outlives it.
 function start(args, env, stdio) {
-    const child = spawn(BINARY, args, { env: { ...cleanEnvironment(), ...env }, stdio });
-    children.add(child);
-    child.on("close", () => children.delete(child));
-    return child;
+    return spawn("setpriv", ["--pdeathsig", "KILL", BINARY, ...args], { env: { ...cleanEnvironment(), ...env }, stdio });
 }
 
 /**
