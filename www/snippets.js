@@ -32,8 +32,9 @@ export function notifyLine(view) {
     return `SELECT pg_notify(${literal(view.channels[0])}, ${literal(payload)});`;
 }
 
-// Puts a channel on a table.
+// Puts a channel on the table posts. The token stays out of the page, so the shell fills it in.
 export function putLine(base) {
     return `curl -X PUT '${new URL("triggers/posts", base).href}' \\
+  -H "Authorization: Bearer $TUPLECAST_TRIGGERS_TOKEN" \\
   -H 'Content-Type: application/json' -d '{"table":"posts"}'`;
 }

@@ -44,34 +44,51 @@ static int duplicate_descriptor(struct MHD_Connection *connection)
     return info ? fcntl(info->connect_fd, F_DUPFD_CLOEXEC, 0) : -1;
 }
 
-enum MHD_Result handover_begin(struct exchange *exchange, struct stream_request *request)
+/* Neither a length nor chunks: the body is what comes until the connection closes (RFC 9112, section 6.3, rule 8). */
+static struct MHD_Response *make_response(struct handover *handover)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, READER_BLOCK_BYTES, read_greeting, handover, NULL);
+
+    if (response && (!handover_add_headers(response) ||
+                     MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) != MHD_YES)) {
+        MHD_destroy_response(response);
+        return NULL;
+    }
+    return response;
+}
+
+int handover_begin(struct exchange *exchange, struct stream_request *request)
 {
     struct handover *handover = calloc(1, sizeof(*handover));
     struct MHD_Response *response;
+    int error = -ENOMEM;
 
-    if (!handover) {
-        stream_request_done(request);
-        return MHD_NO;
-    }
-    handover->request = *request;
-    *request = (struct stream_request){0};
-    handover->fd = duplicate_descriptor(exchange->connection);
+    if (!handover)
+        return error;
     buffer_init(&handover->greeting, GREETING_BYTES_MAX);
     hub_append_greeting(exchange->services->hub, &handover->greeting);
-    response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, READER_BLOCK_BYTES, read_greeting, handover, NULL);
-    /* Neither a length nor chunks: the body is what comes until the connection closes (RFC 9112, section 6.3,
-     * rule 8). */
-    if (handover->fd < 0 || handover->greeting.failed || !response || !handover_add_headers(response) ||
-        MHD_set_response_options(response, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END) != MHD_YES) {
+    response = make_response(handover);
+    handover->fd = duplicate_descriptor(exchange->connection);
+    if (handover->fd < 0)
+        error = -EMFILE;
+    if (handover->fd < 0 || handover->greeting.failed || !response) {
         if (response)
             MHD_destroy_response(response);
         handover_free(handover);
-        return MHD_NO;
+        return error;
     }
+    handover->request = *request;
+    *request = (struct stream_request){0};
     /* A timeout unlike the daemon's moves the connection to the list that the library cleans at once. */
     MHD_set_connection_option(exchange->connection, MHD_CONNECTION_OPTION_TIMEOUT, (unsigned)HTTP_TIMEOUT_S + 1);
     exchange->handover = handover;
-    return reply_queue(exchange, MHD_HTTP_OK, response);
+    return reply_queue(exchange, MHD_HTTP_OK, response) == MHD_YES ? 0 : -ENOMEM;
+}
+
+bool handover_is_complete(const struct exchange *exchange, enum MHD_RequestTerminationCode how)
+{
+    return exchange && exchange->handover && exchange->handover->ended && how == MHD_REQUEST_TERMINATED_COMPLETED_OK;
 }
 
 void handover_free(struct handover *handover)

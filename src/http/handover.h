@@ -19,9 +19,13 @@ struct handover {
 
 STAILQ_HEAD(handover_list, handover);
 
-/* Queues the response for exchange and sets exchange->handover. Takes the contents of request. MHD_NO closes
- * the connection. */
-enum MHD_Result handover_begin(struct exchange *exchange, struct stream_request *request);
+/* Queues the response for exchange and sets exchange->handover. Takes the contents of request when it succeeds. Returns
+ * 0; or -EMFILE (no descriptor for the duplicate) or -ENOMEM, and nothing was queued. */
+int handover_begin(struct exchange *exchange, struct stream_request *request);
+
+/* Whether a request that has ended was a stream whose head and greeting are with the kernel, so that its socket is
+ * ours. exchange may be NULL. */
+bool handover_is_complete(const struct exchange *exchange, enum MHD_RequestTerminationCode how);
 
 /* Adds the headers that every answer with a stream has; false without memory. */
 bool handover_add_headers(struct MHD_Response *response);

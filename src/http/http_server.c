@@ -1,9 +1,11 @@
 #include "http/http_server.h"
 
 #include "base/log.h"
+#include "http/daemon.h"
 #include "http/dispatch.h"
 #include "http/handover.h"
 #include "http/listen_socket.h"
+#include "http/self_test.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -19,6 +21,7 @@
 enum {
     RUNS_PER_TURN = 64,
     SHORTAGE_LOG_MS = 10000,
+    RETRY_MS = 100,
     STREAM_USER_TIMEOUT_MS = 30000, /* unacknowledged bytes for so long: the client's machine is gone */
 };
 
@@ -30,6 +33,7 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct loop_io daemon_io;
     struct loop_timer timer; /* when the library wants to run though nothing happened */
+    struct loop_timer retry; /* while descriptors are short */
     struct loop_task kick;
     struct handover_list takeovers;
     int spare_fd; /* given up for a moment when descriptors are short, to take a connection off the queue */
@@ -65,8 +69,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 
     (void)connection;
     *request_context = NULL;
-    if (exchange && exchange->handover && exchange->handover->ended && how == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
-        http_server_take_over(server, exchange->handover);
+    if (handover_is_complete(exchange, how)) {
+        STAILQ_INSERT_TAIL(&server->takeovers, exchange->handover, link);
         exchange->handover = NULL;
     }
     exchange_free(exchange);
@@ -80,11 +84,6 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
     (void)connection;
     (void)socket_context;
     server->stats.connections += what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : (uint64_t)-1;
-}
-
-void http_server_take_over(struct http_server *server, struct handover *handover)
-{
-    STAILQ_INSERT_TAIL(&server->takeovers, handover, link);
 }
 
 /* The library has let go of these sockets: from here on they are the hub's. */
@@ -131,7 +130,9 @@ static void run_library(struct http_server *server)
         loop_timer_set(&server->timer, (int64_t)timeout_ms, 0);
     else
         loop_timer_stop(&server->timer);
-    if (server->paused && has_room(server))
+    if (server->spare_fd < 0)
+        server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (server->paused && has_room(server) && server->spare_fd >= 0)
         watch_listener(server, true);
 }
 
@@ -146,6 +147,16 @@ static void on_daemon_timer(struct loop_timer *timer)
     run_library((struct http_server *)((char *)timer - offsetof(struct http_server, timer)));
 }
 
+/* Descriptors may have come free meanwhile. */
+static void on_retry(struct loop_timer *timer)
+{
+    struct http_server *server = (struct http_server *)((char *)timer - offsetof(struct http_server, retry));
+
+    run_library(server);
+    if (server->paused)
+        loop_timer_set(&server->retry, RETRY_MS, 0);
+}
+
 static void on_kick(struct loop_task *task)
 {
     run_library((struct http_server *)((char *)task - offsetof(struct http_server, kick)));
@@ -156,21 +167,30 @@ void http_server_kick(struct http_server *server)
     loop_task_queue(server->loop, &server->kick);
 }
 
-/* No descriptor is left. Without this the connection would stay in the queue and wake us again and again. */
-static void shed_connection(struct http_server *server)
+static void log_shortage(struct http_server *server)
+{
+    if (loop_turn_ms(server->loop) - server->shortage_logged_ms < SHORTAGE_LOG_MS)
+        return;
+    server->shortage_logged_ms = loop_turn_ms(server->loop);
+    log_error("file descriptors are used up",
+              log_text("remedy", "raise the limit of open files (LimitNOFILE, ulimit -n), or lower limits.streams"));
+}
+
+/* No descriptor is left. The spare one takes one connection off the queue, whose request is still answered: a stream,
+ * which would need a second descriptor, with `busy`. Without a spare one we do not look at the queue for a while, since
+ * it would wake us again and again. */
+static int accept_without_descriptors(struct http_server *server, struct sockaddr_storage *address, socklen_t *size)
 {
     server->stats.accept_failures++;
-    if (loop_turn_ms(server->loop) - server->shortage_logged_ms >= SHORTAGE_LOG_MS) {
-        server->shortage_logged_ms = loop_turn_ms(server->loop);
-        log_error("connection refused",
-                  log_text("reason", "no file descriptor is left: raise the limit, or lower limits.streams"));
+    log_shortage(server);
+    if (server->spare_fd < 0) {
+        watch_listener(server, false);
+        loop_timer_set(&server->retry, RETRY_MS, 0);
+        return -1;
     }
-    if (server->spare_fd >= 0)
-        close(server->spare_fd);
-    int fd = accept4(server->listen_io.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    if (fd >= 0)
-        close(fd);
-    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    close(server->spare_fd);
+    server->spare_fd = -1;
+    return accept4(server->listen_io.fd, (struct sockaddr *)address, size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
 /* Returns whether there may be another one. */
@@ -181,11 +201,10 @@ static bool accept_one(struct http_server *server)
     int one = 1;
     int fd = accept4(server->listen_io.fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
-    if (fd < 0) {
-        if (errno == EMFILE || errno == ENFILE)
-            shed_connection(server);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+        fd = accept_without_descriptors(server, &address, &size);
+    if (fd < 0)
         return errno == ECONNABORTED || errno == EINTR;
-    }
     server->stats.connections_opened++;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     /* The library closes fd when it cannot take it. */
@@ -208,17 +227,6 @@ static void on_listen_io(struct loop_io *io, uint32_t events)
         run_library(server);
 }
 
-static struct MHD_Daemon *start_daemon(struct http_server *server, unsigned connections_max)
-{
-    /* TURBO: it must not shut down the socket whose duplicate we keep. */
-    return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0,
-                            NULL, NULL, on_access, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-                            MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target,
-                            server, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_TIMEOUT_S,
-                            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_POOL_BYTES, MHD_OPTION_CONNECTION_LIMIT,
-                            connections_max, MHD_OPTION_END);
-}
-
 int http_server_new(struct loop *loop, const struct listen_address *address, const struct http_services *services,
                     struct http_server **ret_server, const char **ret_problem)
 {
@@ -237,6 +245,11 @@ int http_server_new(struct loop *loop, const struct listen_address *address, con
     server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     STAILQ_INIT(&server->takeovers);
     error = loop_timer_init(&server->timer, loop, on_daemon_timer);
+    if (error == 0)
+        error = loop_timer_init(&server->retry, loop, on_retry);
+    if (error < 0)
+        goto fail;
+    error = handover_self_test(services, ret_problem);
     if (error < 0)
         goto fail;
     *ret_problem = "listening";
@@ -245,8 +258,9 @@ int http_server_new(struct loop *loop, const struct listen_address *address, con
         goto fail;
     *ret_problem = "starting libmicrohttpd";
     error = -EIO;
+    const struct daemon_hooks hooks = {on_target, on_access, on_completed, on_connection, server};
     server->daemon =
-        start_daemon(server, (unsigned)services->config(services->context)->limits.requests + ACCEPTS_PER_TURN);
+        daemon_start(&hooks, (unsigned)services->config(services->context)->limits.requests + ACCEPTS_PER_TURN);
     const union MHD_DaemonInfo *info =
         server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     if (!info || info->epoll_fd < 0)
@@ -281,6 +295,7 @@ void http_server_free(struct http_server *server)
     }
     loop_task_cancel(server->loop, &server->kick);
     loop_timer_done(&server->timer);
+    loop_timer_done(&server->retry);
     if (server->spare_fd >= 0)
         close(server->spare_fd);
     free(server);

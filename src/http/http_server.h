@@ -27,6 +27,4 @@ const char *http_server_address(const struct http_server *server);
 const struct http_stats *http_server_stats(const struct http_server *server);
 
 /* Inside http/ only. */
-struct handover;
-void http_server_take_over(struct http_server *server, struct handover *handover); /* queues it; the server frees it */
 void http_server_kick(struct http_server *server); /* something was resumed: run the library soon */

@@ -19,6 +19,7 @@ static enum MHD_Result reply_busy(struct exchange *exchange, int why)
     buffer_printf(&body, format,
                   why == -ESHUTDOWN ? "shutting down"
                   : why == -EMFILE  ? "as many streams as limits.streams allows"
+                  : why == -ENFILE  ? "no file descriptor is left"
                   : why == -EUSERS  ? "as many streams of one address as limits.streams_per_address allows"
                                     : "as many channels as limits.channels allows");
     response = reply_new(NULL, buffer_bytes(&body), buffer_size(&body));
@@ -88,8 +89,10 @@ enum MHD_Result streams_get(struct exchange *exchange)
         result = reply_head(exchange);
     else if ((error = hub_admit(exchange->services->hub, &request.selection, &request.start)) < 0)
         result = reply_busy(exchange, error);
+    else if ((error = handover_begin(exchange, &request)) == -EMFILE)
+        result = reply_busy(exchange, -ENFILE);
     else
-        result = handover_begin(exchange, &request);
+        result = error == 0 ? MHD_YES : MHD_NO;
     stream_request_done(&request);
     buffer_done(&problem);
     return result;

@@ -10,7 +10,7 @@ import { promisify } from "node:util";
 import { chromium } from "playwright-core";
 import { startCutter } from "./lib/cutter.mjs";
 import { createDatabase, server } from "./lib/database.mjs";
-import { startGateway } from "./lib/gateway.mjs";
+import { run, startGateway } from "./lib/gateway.mjs";
 import { until } from "./lib/until.mjs";
 
 const OUTPUT = path.resolve(import.meta.dirname, "../output");
@@ -294,6 +294,22 @@ describe("the view", () => {
         const second = await visit(t, gateway.origin, "/?channel=posts_changes&from=earliest");
         await second.newest("one");
         assert.equal(await second.page.getByLabel("Start with").inputValue(), "earliest");
+    });
+
+    test("can be had for a table without a channel, by the line to copy", async (t) => {
+        const database = await createDatabase(t);
+        await database.query("CREATE TABLE posts (id serial PRIMARY KEY, title text)");
+        assert.equal((await run(["setup"], database.env)).code, 0);
+        const token = { TUPLECAST_TRIGGERS_TOKEN: "0123456789abcdef0123456789abcdef" };
+        const gateway = await startGateway(t, { ...database.env, ...token });
+        await gateway.ready();
+        const person = await visit(t, gateway.origin, "/");
+        const line = await person.page.locator("#put").textContent();
+        await promisify(execFile)("sh", ["-c", `${line} --silent --fail`], { env: { ...process.env, ...token } });
+        await person.page.getByRole("link", { name: "posts_changes" }).click();
+        await person.state("Live");
+        await insert(database, "first");
+        assert.equal((await person.newest("first")).table, "posts");
     });
 
     test("gives lines to copy that work", async (t) => {

@@ -226,26 +226,32 @@ static void status_and_heartbeats_do_not_tear_a_blocked_stream(void **state)
 static void who_lags_still_learns_that_the_database_is_up_again(void **state)
 {
     (void)state;
-    use_small_limits();
-    struct client *asleep = subscribe_and_settle((struct request){.channels = "a"});
-    database_down();
-    settle();
-    assert_story(asleep, "ready down");
-    set_reading(asleep, false);
-    for (int i = 0; i < 3000; i++) {
-        if (i == 1000)
-            database_up();
-        publish('a');
-        if (i % 10 == 0)
-            settle();
+    /* The word may stand anywhere: in the socket, in the log that is dropped, or behind it. */
+    for (int up_at = 5; up_at < 300; up_at += 16) {
+        fixture_end(NULL);
+        fixture_begin(NULL);
+        use_small_limits();
+        struct client *asleep = subscribe_and_settle((struct request){.channels = "a"});
+        database_down();
+        settle();
+        assert_story(asleep, "ready down");
+        set_reading(asleep, false);
+        for (int i = 0; i < 1000; i++) {
+            if (i == up_at)
+                database_up();
+            publish('a');
+            if (i % 10 == 0)
+                settle();
+        }
+        set_reading(asleep, true);
+        settle();
+        const char *last_status = "";
+        for (size_t i = 0; i < asleep->seen_count; i++)
+            if (strcmp(asleep->seen[i].what, "up") == 0 || strcmp(asleep->seen[i].what, "down") == 0)
+                last_status = asleep->seen[i].what;
+        if (strcmp(last_status, "up") != 0)
+            fail_msg("up before event %d, and the last word is %s", up_at + 1, last_status);
     }
-    set_reading(asleep, true);
-    settle();
-    const char *last_status = "";
-    for (size_t i = 0; i < asleep->seen_count; i++)
-        if (strcmp(asleep->seen[i].what, "up") == 0 || strcmp(asleep->seen[i].what, "down") == 0)
-            last_status = asleep->seen[i].what;
-    assert_string_equal(last_status, "up");
 }
 
 static void who_leaves_in_the_middle_of_a_burst_harms_nobody(void **state)

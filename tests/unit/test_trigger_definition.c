@@ -71,8 +71,13 @@ static void of_doubled_members_the_last_counts(void **state)
 
 static void what_is_not_json_is_told_apart_from_what_is_no_definition(void **state)
 {
-    static const char *const NOT_JSON[] = {
-        "", "{", "{'table':'t'}", "{\"table\":\"t\"} x", "NaN", "{\"table\":\"\xff\"}", "{\"a\":[[[[[[[[[[[[1]]]]]]]]]]]]}"};
+    static const char *const NOT_JSON[] = {"",
+                                           "{",
+                                           "{'table':'t'}",
+                                           "{\"table\":\"t\"} x",
+                                           "NaN",
+                                           "{\"table\":\"\xff\"}",
+                                           "{\"a\":[[[[[[[[[[[[1]]]]]]]]]]]]}"};
     static const char *const NO_OBJECT[] = {"1", "\"t\"", "[]", "[{\"table\":\"t\"}]", "true", "null"};
 
     (void)state;
