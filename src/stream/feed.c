@@ -191,6 +191,8 @@ void feed_append_control(struct feed *feed, const char *name, const char *data)
         frame_event(out, NULL, name, data, strlen(data));
     else
         frame_comment(out, data);
+    if (name)
+        feed->status_end = frame_log_head(&feed->log);
     end_frame(feed, feed->hub->now.number, 0);
 }
 

@@ -22,6 +22,7 @@ struct feed {
     size_t counted_bytes; /* what of the log is in stats.feed_bytes */
     uint64_t head_number; /* while somebody is LIVE: all that is wanted up to this number is before the head */
     size_t live_count;    /* who reads the log, writable or blocked: without any, nothing is encoded */
+    uint64_t status_end;  /* offset behind the last control event on the log */
     size_t subscriber_count;
     int64_t last_frame_ms; /* for the heartbeat */
 

@@ -243,12 +243,12 @@ void hub_channel_listening(struct hub *hub, const char *channel_name)
             open_waiting(channel->feeds[i]);
 }
 
-static void tell_status(struct hub *hub, const char *data)
+static void tell_status(struct hub *hub)
 {
     struct feed *feed;
 
     TAILQ_FOREACH(feed, &hub->registry.feeds, link)
-    feed_append_control(feed, "status", data);
+    feed_append_control(feed, "status", hub_status(&hub->state));
 }
 
 void hub_database_down(struct hub *hub)
@@ -257,7 +257,7 @@ void hub_database_down(struct hub *hub)
     if (!hub->state.database_up)
         return;
     hub->state.database_up = false;
-    tell_status(hub, "{\"database\":\"down\"}");
+    tell_status(hub);
 }
 
 void hub_database_up(struct hub *hub)
@@ -268,7 +268,7 @@ void hub_database_up(struct hub *hub)
         return;
     hub->state.database_up = true;
     mark_outage(hub);
-    tell_status(hub, "{\"database\":\"up\"}");
+    tell_status(hub);
     TAILQ_FOREACH(feed, &hub->registry.feeds, link)
     if (feed_is_ready(feed))
         open_waiting(feed);
@@ -339,7 +339,7 @@ int hub_subscribe(struct hub *hub, struct selection *selection, const struct sta
     if (!subscriber)
         return -ENOMEM;
     if (!hub->state.database_up)
-        subscriber_append_control(subscriber, "status", "{\"database\":\"down\"}");
+        subscriber_append_control(subscriber, "status", hub_status(&hub->state));
     if (hub->state.database_up && feed_is_ready(feed))
         subscriber_open(subscriber);
     else

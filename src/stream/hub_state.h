@@ -30,3 +30,9 @@ struct hub_state {
     struct feed_list dirty;
     struct loop_task service;
 };
+
+/* What a `status` event says now. */
+static inline const char *hub_status(const struct hub_state *hub)
+{
+    return hub->database_up ? "{\"database\":\"up\"}" : "{\"database\":\"down\"}";
+}

@@ -251,6 +251,7 @@ void subscriber_fall_behind(struct subscriber *subscriber)
     if (note && note->received_us > 0)
         feed->hub->stats.events_sent++;
     subscriber->lagged = true;
+    subscriber->missed_status |= feed->status_end > subscriber->offset;
     set_state(subscriber, SUBSCRIBER_CATCHING);
     if (subscriber->list == &feed->live) {
         move_to(subscriber, &feed->hub->catching);
@@ -272,6 +273,9 @@ static void fill(struct subscriber *subscriber)
         enum replay_step step =
             replay_next(feed->channels, feed->selection.channels.count, subscriber->number, &event, &number);
         if (step == REPLAY_END) {
+            if (subscriber->missed_status)
+                frame_event(own, NULL, "status", hub_status(hub), strlen(hub_status(hub)));
+            subscriber->missed_status = false;
             set_state(subscriber, SUBSCRIBER_LIVE);
             subscriber->offset = frame_log_head(&feed->log);
             if (feed->head_number < subscriber->number)

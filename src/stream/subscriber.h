@@ -26,8 +26,9 @@ struct subscriber {
                               beginning */
     int64_t blocked_since_ms;
     enum subscriber_state state;
-    bool lagged; /* was LIVE before it came to be CATCHING */
-    bool broken; /* something for it could not be kept: it must end */
+    bool lagged;        /* was LIVE before it came to be CATCHING */
+    bool missed_status; /* the log dropped a control event that it had not sent */
+    bool broken;        /* something for it could not be kept: it must end */
 };
 
 /* Takes fd. NULL when out of memory or epoll refuses; fd is then closed. */

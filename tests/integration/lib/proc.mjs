@@ -1,0 +1,50 @@
+// What the kernel says of a process.
+
+import { execFileSync } from "node:child_process";
+import { readFileSync, readdirSync } from "node:fs";
+import { until } from "./until.mjs";
+
+export function descriptors(pid) {
+    return readdirSync(`/proc/${pid}/fd`).length;
+}
+
+/** Waits until the process has no more than so many descriptors; connections need a moment to go. */
+export function descriptorsFall(pid, most, deadlineMs) {
+    return until(() => descriptors(pid) <= most, () => `${most} descriptors, there are ${descriptors(pid)}`, deadlineMs);
+}
+
+/** A number of /proc/PID/status, such as VmRSS or RssAnon, in bytes. */
+export function memoryBytes(pid, name) {
+    return 1024 * Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]);
+}
+
+/** Seconds of processor time that the process has used. */
+export function cpuSeconds(pid) {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+}
+
+/** Whether it was built with AddressSanitizer, which keeps freed memory and so makes sizes say nothing. */
+export function isSanitized(pid) {
+    return /lib[a-z_.]*asan/.test(readFileSync(`/proc/${pid}/maps`, "utf8"));
+}
+
+/** So many descriptors and no more may the running process have from now on. */
+export function limitDescriptors(pid, count) {
+    execFileSync("prlimit", [`--pid=${pid}`, `--nofile=${count}:${count}`]);
+}
+
+/** Runs `step` while the process stands still: all that happens meanwhile, it will find in one go. */
+export async function whileStopped(gateway, step) {
+    gateway.signal("SIGSTOP");
+    try {
+        await until(() => / T /.test(readFileSync(`/proc/${gateway.pid}/stat`, "utf8")), "the stop");
+        return await step();
+    } finally {
+        gateway.signal("SIGCONT");
+    }
+}
+
+export function sleep(ms) {
+    return new Promise((resolve) => setTimeout(resolve, ms));
+}
