@@ -33,9 +33,11 @@ static int take(struct draft *draft, const char *contents, size_t size_bytes)
                             TOKEN_BYTES_MIN);
     if (length > TOKEN_BYTES_MAX)
         return draft_refuse(draft, file, place, "the token in it has more than %d bytes", TOKEN_BYTES_MAX);
-    text = strndup(contents, length);
+    text = malloc(length + 1);
     if (!text)
         return -ENOMEM;
+    memcpy(text, contents, length);
+    text[length] = '\0';
     wrong = strlen(text) < length ? "may hold no NUL byte" : check_token(text);
     if (wrong)
         draft_refuse(draft, file, place, "the token in it %s", wrong);

@@ -352,7 +352,7 @@ void subscriber_serve(struct subscriber *subscriber)
     struct feed *feed = subscriber->feed;
     struct hub_state *hub = feed->hub;
 
-    if (subscriber->state == SUBSCRIBER_CATCHING && (!subscriber->own || buffer_size(subscriber->own) == 0))
+    if (subscriber->state == SUBSCRIBER_CATCHING)
         fill(subscriber);
     int error = send_pending(subscriber);
     if (error == -EAGAIN) {

@@ -174,6 +174,7 @@ describe("a gap is announced", () => {
         const [one] = await first.messages(1);
         first.close();
         const last = await publish(100, CHANNEL, 2000);
+        await until(async () => (await gateway.metric("tuplecast_events_published_total")) >= last, "all to be taken in");
         const stream = await resume(t, gateway, one.id);
         const [gap, ...numbers] = await upTo(stream, last);
         assert.equal(gap, "gap: expired");

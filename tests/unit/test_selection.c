@@ -84,6 +84,14 @@ static void different_selections_never_have_the_same_key(void **state)
         {"a", "1:b", "", 0, NAMING_MESSAGE},
         {"a", "b)1(1:c", "", 0, NAMING_MESSAGE},
         {"A", "", "", 0, NAMING_MESSAGE},
+        {"a,b|c", "", "", 0, NAMING_MESSAGE},
+        {"a|b,c", "", "", 0, NAMING_MESSAGE},
+        {"a:b|c", "", "", 0, NAMING_MESSAGE},
+        {"a|b:c", "", "", 0, NAMING_MESSAGE},
+        {"ab|c", "", "", 0, NAMING_MESSAGE},
+        {"a|bc", "", "", 0, NAMING_MESSAGE},
+        {"a b|c", "", "", 0, NAMING_MESSAGE},
+        {"a|b c", "", "", 0, NAMING_MESSAGE},
         {"a ", "", "", 0, NAMING_MESSAGE},
     };
     static char keys[COUNT_OF(SELECTIONS)][500];
@@ -102,7 +110,7 @@ static void random_text(uint64_t *dice, char text[8])
     size_t size = 1 + roll(dice, 3);
 
     for (size_t i = 0; i < size; i++)
-        text[i] = "1:()2,a0"[roll(dice, 8)];
+        text[i] = "1:,a"[roll(dice, 4)];
     text[size] = '\0';
 }
 
