@@ -25,7 +25,7 @@ static int add_channel(struct stream_request *request, const char *name, size_t 
         buffer_append_text(problem, "A channel's name is UTF-8.");
         return -EINVAL;
     }
-    if (request->selection.channels.count == channels_max) {
+    if (request->selection.channels.count == channels_max && !text_list_has(&request->selection.channels, name)) {
         buffer_printf(problem, "A stream has at most %zu channels (limits.channels_per_stream).", channels_max);
         return -EINVAL;
     }

@@ -19,6 +19,7 @@ void loop_free(struct loop *loop);
 
 /* Runs turns until loop_stop. Returns 0 or a negative errno when waiting itself fails. */
 int loop_run(struct loop *loop);
+/* Ends loop_run after the callback that is running; what else was ready in this turn is not called any more. */
 void loop_stop(struct loop *loop);
 
 /* Milliseconds of CLOCK_MONOTONIC as of the start of this turn; and right now. */

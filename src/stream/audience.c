@@ -29,8 +29,9 @@ static void take_out(struct feed_array *array, const struct feed *feed)
 {
     size_t i = 0;
 
-    while (array->items[i] != feed)
-        assert(++i < array->count);
+    while (i < array->count && array->items[i] != feed)
+        i++;
+    assert(i < array->count);
     array->items[i] = array->items[--array->count];
     if (array->count == 0) {
         free(array->items);

@@ -22,7 +22,8 @@ static bool is_null(struct json_slice value)
     return value.size_bytes == 0 || value.text[0] == 'n';
 }
 
-static enum member member_of(struct json_slice key)
+/* failed is set when there was no memory to tell. */
+static enum member member_of(struct json_slice key, bool *failed)
 {
     char unescaped[64];
     struct buffer buffer = {unescaped, 0, 0, sizeof(unescaped), sizeof(unescaped), false};
@@ -32,6 +33,7 @@ static enum member member_of(struct json_slice key)
     } else if (key.size_bytes <= sizeof(unescaped)) {
         /* Unescaping only shrinks, so the buffer never grows. */
         json_append_unescaped(&buffer, key);
+        *failed |= buffer.failed;
         key = (struct json_slice){unescaped, buffer_size(&buffer)};
     }
     for (enum member member = 0; member < MEMBERS; member++)
@@ -42,12 +44,13 @@ static enum member member_of(struct json_slice key)
 }
 
 /* Fills members with the last value of each known key; returns whether the payload is a row change. */
-static bool find_members(struct json_slice object, struct json_slice members[MEMBERS], enum event_type *ret_type)
+static bool find_members(struct json_slice object, struct json_slice members[MEMBERS], enum event_type *ret_type,
+                         bool *failed)
 {
     struct json_slice rest = object, key, value;
 
     while (json_next_member(&rest, &key, &value)) {
-        enum member member = member_of(key);
+        enum member member = member_of(key, failed);
         if (member != MEMBERS)
             members[member] = value;
     }
@@ -82,7 +85,7 @@ static void append_change(struct buffer *json, struct json_slice object, struct 
             append_member(json, member_names[member], members[member]);
     }
     while (json_next_member(&rest, &key, &value)) {
-        if (member_of(key) != MEMBERS)
+        if (member_of(key, &json->failed) != MEMBERS)
             continue;
         buffer_append(json, ",", 1);
         buffer_append(json, key.text, key.size_bytes);
@@ -100,6 +103,10 @@ static const char *filter_text(struct buffer *buffer, struct json_slice value)
         json_append_unescaped(buffer, value);
     else
         buffer_append(buffer, value.text, value.size_bytes);
+    /* A text must not end early, or it would pass for another one. */
+    for (size_t i = buffer->start; i < buffer->end; i++)
+        if (buffer->data[i] == '\0')
+            buffer->data[i] = '\x1a';
     return buffer_text(buffer);
 }
 
@@ -133,7 +140,7 @@ int decode_payload(const char *channel, const char *payload, size_t payload_byte
     buffer_append_text(&json, "{\"channel\":");
     json_append_string(&json, channel, strlen(channel));
     bool valid = json_is_valid(payload, payload_bytes);
-    if (valid && find_members(whole, members, &parts.type)) {
+    if (valid && find_members(whole, members, &parts.type, &json.failed)) {
         append_change(&json, whole, members, event_type_name(parts.type));
     } else {
         parts.type = EVENT_TYPE_NONE;

@@ -64,19 +64,17 @@ bool selection_wants(const struct selection *selection, const struct event *even
     return selection->ids.count == 0 || text_list_has(&selection->ids, event_id(event));
 }
 
-const char *selection_event_name(const struct selection *selection, const struct event *event, struct buffer *scratch)
+const char *selection_event_name(const struct selection *selection, const struct event *event)
 {
-    static const char *const reserved[] = {"ready", "gap", "status", "bye", "busy", "error", "open"};
+    static const char *const reserved[][2] = {{"ready", "ready_"}, {"gap", "gap_"},   {"status", "status_"},
+                                              {"bye", "bye_"},     {"busy", "busy_"}, {"error", "error_"},
+                                              {"open", "open_"}};
     const char *name = selection->naming == NAMING_TYPE    ? event_type_name(event->type)
                        : selection->naming == NAMING_TABLE ? event_table(event)
                                                            : NULL;
 
-    for (size_t i = 0; name && i < sizeof(reserved) / sizeof(*reserved); i++) {
-        if (strcmp(name, reserved[i]) == 0) {
-            buffer_clear(scratch);
-            buffer_printf(scratch, "%s_", name);
-            return buffer_text(scratch);
-        }
-    }
+    for (size_t i = 0; name && i < sizeof(reserved) / sizeof(*reserved); i++)
+        if (strcmp(name, reserved[i][0]) == 0)
+            return reserved[i][1];
     return name && name[0] ? name : NULL;
 }

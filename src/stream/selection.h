@@ -33,7 +33,6 @@ void selection_key(struct selection *selection, struct buffer *ret_key);
  * no filter. */
 bool selection_wants(const struct selection *selection, const struct event *event);
 
-/* The SSE event name for event; NULL for none. The names of control events, `error` and `open` are kept off:
- * a table of that name gets
- * `_` behind it. The text is lent: it is in scratch or constant. */
-const char *selection_event_name(const struct selection *selection, const struct event *event, struct buffer *scratch);
+/* The SSE event name for event; NULL for none. The names of control events, `error` and `open` are kept off: a table of
+ * that name gets `_` behind it. The text is lent by the event, or constant. */
+const char *selection_event_name(const struct selection *selection, const struct event *event);

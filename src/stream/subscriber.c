@@ -2,7 +2,6 @@
 
 #include "stream/encode.h"
 #include "stream/frame.h"
-#include "stream/json_text.h"
 #include "stream/replay.h"
 
 #include <assert.h>
@@ -114,13 +113,16 @@ void subscriber_free(struct subscriber *subscriber)
         hub->options.on_closed(hub->options.context);
 }
 
-static void announce_gap(struct subscriber *subscriber, const char *reason, const char *requested, uint64_t resumed)
+/* Something may be missing up to resumed; the stream goes on behind position. */
+static void announce_gap(struct subscriber *subscriber, const char *reason, const char *requested, uint64_t resumed,
+                         uint64_t position)
 {
     struct buffer *own = own_bytes(subscriber);
 
     if (own)
-        encode_gap(subscriber->feed->hub, reason, requested, resumed, own);
-    subscriber->number = resumed;
+        encode_gap(subscriber->feed->hub, reason, requested, resumed, position, own);
+    subscriber->gap_known = resumed;
+    subscriber->number = position;
 }
 
 static uint64_t starting_number(const struct feed *feed, const struct start *start)
@@ -147,72 +149,57 @@ static void find_position(struct subscriber *subscriber)
     if (!start->has_id)
         return;
     if (cursor_parse(start->id, &cursor) < 0) {
-        announce_gap(subscriber, "unknown-id", start->id, subscriber->number);
+        announce_gap(subscriber, "unknown-id", start->id, subscriber->number, subscriber->number);
     } else if (strcmp(cursor.run, hub->now.run) != 0) {
-        announce_gap(subscriber, "restart", start->id, subscriber->number);
+        announce_gap(subscriber, "restart", start->id, subscriber->number, subscriber->number);
     } else if (cursor.number > hub->now.number) {
-        announce_gap(subscriber, "unknown-id", start->id, subscriber->number);
+        announce_gap(subscriber, "unknown-id", start->id, subscriber->number, subscriber->number);
     } else {
         subscriber->number = cursor.number;
         subscriber->quiet_drops = UINT64_MAX;
     }
 }
 
-/* The memory starts behind our position. When the client asked for the earliest there is, that is simply its
- * start. */
-static void pass_gap(struct subscriber *subscriber, uint64_t resumed)
+/* A channel has forgotten a part of what comes next. When the client asked for the earliest there is, that is simply
+ * its start. What the other channels remember of that part still follows. */
+static void pass_gap(struct subscriber *subscriber, const struct replay *replay)
 {
     const struct hub_state *hub = subscriber->feed->hub;
     struct cursor cursor = hub->now;
     char requested[ID_BYTES_MAX + 1];
+    uint64_t position = replay->gap_end;
 
     if (subscriber->quiet_drops == hub->drops) {
-        subscriber->number = resumed;
+        subscriber->gap_known = replay->gap_end;
         return;
     }
+    if (replay->event && replay->event->number <= position)
+        position = replay->event->number - 1;
     cursor.number = subscriber->number;
     cursor_format(&cursor, requested);
-    announce_gap(subscriber, subscriber->lagged ? "lagged" : "expired", requested, resumed);
+    announce_gap(subscriber, subscriber->lagged ? "lagged" : "expired", requested, replay->gap_end, position);
 }
 
-static void append_ready(struct subscriber *subscriber)
+static enum replay_step next_step(const struct subscriber *subscriber, struct replay *ret_replay)
 {
     const struct feed *feed = subscriber->feed;
-    struct buffer *own = own_bytes(subscriber);
-    struct cursor cursor = feed->hub->now;
-    char id[ID_BYTES_MAX + 1];
-    struct buffer json;
 
-    if (!own)
-        return;
-    cursor.number = subscriber->number;
-    cursor_format(&cursor, id);
-    buffer_init(&json, FRAME_BYTES_MAX);
-    buffer_append_text(&json, "{\"channels\":[");
-    for (size_t i = 0; i < feed->selection.channels.count; i++) {
-        buffer_append_text(&json, i > 0 ? "," : "");
-        json_append_string(&json, feed->selection.channels.items[i], strlen(feed->selection.channels.items[i]));
-    }
-    buffer_printf(&json, "],\"database\":\"%s\"}", feed->hub->database_up ? "up" : "down");
-    frame_event(own, id, "ready", buffer_bytes(&json), buffer_size(&json));
-    if (json.failed)
-        own->failed = true;
-    buffer_done(&json);
+    return replay_next(feed->channels, feed->selection.channels.count, subscriber->number, subscriber->gap_known,
+                       ret_replay);
 }
 
 void subscriber_open(struct subscriber *subscriber)
 {
     struct feed *feed = subscriber->feed;
-    struct event *event;
-    uint64_t number;
+    struct replay replay;
 
     assert(subscriber->state == SUBSCRIBER_OPENING);
     find_position(subscriber);
     /* What is missing right at the start is said before `ready`. */
-    while (replay_next(feed->channels, feed->selection.channels.count, subscriber->number, &event, &number) ==
-           REPLAY_GAP)
-        pass_gap(subscriber, number);
-    append_ready(subscriber);
+    while (next_step(subscriber, &replay) == REPLAY_GAP)
+        pass_gap(subscriber, &replay);
+    if (own_bytes(subscriber))
+        encode_ready(feed->hub, &feed->selection, subscriber->number, subscriber->own);
     free(subscriber->start);
     subscriber->start = NULL;
     set_state(subscriber, SUBSCRIBER_CATCHING);
@@ -266,12 +253,10 @@ static void fill(struct subscriber *subscriber)
     struct feed *feed = subscriber->feed;
     struct hub_state *hub = feed->hub;
     struct buffer *own = own_bytes(subscriber);
-    struct event *event;
-    uint64_t number;
+    struct replay replay;
 
     for (int seen = 0; own && seen < EVENTS_SEEN_PER_FILL && buffer_size(own) < hub->options.catch_up_bytes; seen++) {
-        enum replay_step step =
-            replay_next(feed->channels, feed->selection.channels.count, subscriber->number, &event, &number);
+        enum replay_step step = next_step(subscriber, &replay);
         if (step == REPLAY_END) {
             if (subscriber->missed_status)
                 frame_event(own, NULL, "status", hub_status(hub), strlen(hub_status(hub)));
@@ -285,14 +270,14 @@ static void fill(struct subscriber *subscriber)
             return;
         }
         if (step == REPLAY_GAP) {
-            pass_gap(subscriber, number);
+            pass_gap(subscriber, &replay);
             continue;
         }
-        if (selection_wants(&feed->selection, event)) {
-            encode_event(hub, &feed->selection, event, own);
+        if (selection_wants(&feed->selection, replay.event)) {
+            encode_event(hub, &feed->selection, replay.event, own);
             hub->stats.events_sent++;
         }
-        subscriber->number = number;
+        subscriber->number = replay.event->number;
     }
 }
 

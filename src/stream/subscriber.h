@@ -22,6 +22,7 @@ struct subscriber {
     struct buffer *own;    /* bytes for this one alone, sent before anything else; NULL when there are none */
     struct start *start;   /* while OPENING */
     struct origin *origin; /* NULL when addresses are not counted */
+    uint64_t gap_known;    /* up to here the client knows that something may be missing */
     uint64_t quiet_drops;  /* a start from the earliest: as long as hub->drops is this, gaps are just the
                               beginning */
     int64_t blocked_since_ms;

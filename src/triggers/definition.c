@@ -106,6 +106,12 @@ static int take_operations(struct json_object *value, unsigned *ret_operations, 
     return 0;
 }
 
+static int refuse_member(const char *name, struct buffer *problem)
+{
+    buffer_printf(problem, "`%.64s` is not known; a definition has `table`, `channel` and `operations`.", name);
+    return -EPROTO;
+}
+
 static int take_members(struct json_object *body, struct trigger_definition *definition, struct buffer *problem)
 {
     struct json_object_iter member;
@@ -122,9 +128,7 @@ static int take_members(struct json_object *body, struct trigger_definition *def
         else if (strcmp(name, "operations") == 0)
             error = take_operations(value, &definition->operations, problem);
         else
-            error = -EPROTO;
-        if (error < 0 && buffer_size(problem) == 0)
-            buffer_printf(problem, "`%.64s` is not known; a definition has `table`, `channel` and `operations`.", name);
+            error = refuse_member(name, problem);
         if (error < 0)
             return error;
     }

@@ -276,6 +276,7 @@ describe("the limit of descriptors", () => {
 
 describe("limits.memory_bytes", () => {
     const MOST = 2 << 20;
+    const STUBBORN = { TUPLECAST_STREAMS_STALL_MS: "3600000", TUPLECAST_STREAMS_DRAIN_MS: "0" };
     const memory = async (gateway) => {
         const { body } = await gateway.get("/metrics");
         const number = (name) => Number(new RegExp(`^tuplecast_${name} (\\S+)$`, "m").exec(body)[1]);
@@ -308,7 +309,7 @@ describe("limits.memory_bytes", () => {
     }
 
     test("bounds what is remembered and what waits, with readers that take nothing", async (t) => {
-        const all = await setUp(t, { memory_bytes: MOST, channel_memory_bytes: MOST / 2, feed_log_bytes: MOST / 4, send_buffer_bytes: 4096 }, { TUPLECAST_STREAMS_STALL_MS: "3600000" });
+        const all = await setUp(t, { memory_bytes: MOST, channel_memory_bytes: MOST / 2, feed_log_bytes: MOST / 4, send_buffer_bytes: 4096 }, STUBBORN);
         const channels = ["a", "b", "c", "d"];
         for (const channel of channels) {
             const stopped = await openStream(t, all.gateway.stream(channel));
@@ -325,7 +326,7 @@ describe("limits.memory_bytes", () => {
     });
 
     test("bounds it with many different requests, too", async (t) => {
-        const all = await setUp(t, { memory_bytes: MOST, channel_memory_bytes: MOST / 2, feed_log_bytes: MOST / 4, send_buffer_bytes: 4096 }, { TUPLECAST_STREAMS_STALL_MS: "3600000" });
+        const all = await setUp(t, { memory_bytes: MOST, channel_memory_bytes: MOST / 2, feed_log_bytes: MOST / 4, send_buffer_bytes: 4096 }, STUBBORN);
         // Each has a log of its own, because no two ask for the same.
         const stopped = await Promise.all(Array.from({ length: 200 }, (_, i) => openStream(t, all.gateway.stream(["a", `own_${i}`]))));
         for (const one of stopped) {

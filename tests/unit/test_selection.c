@@ -218,17 +218,14 @@ static void types_and_ids_filter_and_all_filters_must_agree(void **state)
 static void assert_named(enum naming naming, struct event *event, const char *expected)
 {
     struct selection selection = {.naming = naming};
-    struct buffer scratch;
+    const char *name = selection_event_name(&selection, event);
 
-    buffer_init(&scratch, 64);
-    const char *name = selection_event_name(&selection, event, &scratch);
     if (expected) {
         assert_non_null(name);
         assert_string_equal(name, expected);
     } else {
         assert_null(name);
     }
-    buffer_done(&scratch);
     event_unref(event);
 }
 
