@@ -4,9 +4,9 @@
  *   swarm --port P --path PATH_WITH_%d --streams N [--channels C] [--seconds S] [--stopped N]
  *         [--publish TARGET (--rate EVENTS_PER_SECOND | --in-flight W)] [--count EVENTS] [--bytes DATA_BYTES]
  *
- * Stream number i reads channel i modulo C. An event holds "n":<number>, which counts up by one on each channel, and
- * "t":<nanoseconds of CLOCK_REALTIME>. Prints "open" when all streams are open, waits for a line on standard input,
- * runs, and prints one JSON object. With
+ * Stream number i reads channel i modulo C. An event holds "n":<number>, which counts up by one on each channel
+ * (without it, nothing is said about losses), and "t":<nanoseconds of CLOCK_REALTIME>. Prints "open" when all streams
+ * are open, waits for a line on standard input, runs, and prints one JSON object. With
  * --in-flight the next event is published when all streams have all but the last W - 1: a closed loop, which shows what
  * a server does when it is given as much as it takes. */
 #define _GNU_SOURCE
@@ -126,18 +126,20 @@ static int64_t number_behind(const char *text, size_t size, const char *key, siz
 static void take_event(struct stream *stream, const char *text, size_t size, int64_t now_ns)
 {
     int64_t number = number_behind(text, size, "\"n\"", 3);
+    int64_t sent_ns = number_behind(text, size, "\"t\"", 3);
 
-    if (number < 0) {
+    if (number < 0 && sent_ns < 0) {
         if (memmem(text, size, "event: gap", 10))
             totals.gaps++;
         return;
     }
-    int64_t sent_ns = number_behind(text, size, "\"t\"", 3);
-    if (stream->next >= 0 && number > stream->next)
-        totals.lost += number - stream->next;
-    if (stream->next >= 0 && number < stream->next)
-        totals.doubled++;
-    stream->next = number + 1;
+    if (number >= 0) {
+        if (stream->next >= 0 && number > stream->next)
+            totals.lost += number - stream->next;
+        if (stream->next >= 0 && number < stream->next)
+            totals.doubled++;
+        stream->next = number + 1;
+    }
     totals.deliveries++;
     if (sent_ns > 0) {
         totals.buckets[bucket_of(now_ns - sent_ns)]++;
