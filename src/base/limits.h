@@ -19,7 +19,7 @@ enum {
     FILTER_VALUE_BYTES_MAX = 1024,
 
     /* HTTP */
-    HTTP_POOL_BYTES = 64 * 1024, /* per connection while the library has it: bounds head and headers */
+    HTTP_POOL_BYTES = 96 * 1024, /* per connection while the library has it: bounds head and headers */
     HTTP_URI_BYTES_MAX = 16 * 1024,
     HTTP_BODY_BYTES_MAX = 64 * 1024,
     HTTP_TIMEOUT_S = 10, /* for a head to arrive, and between requests of a kept-alive connection */

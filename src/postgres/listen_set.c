@@ -71,8 +71,7 @@ int listen_set_append_commands(struct listen_set *set, PGconn *pq, struct buffer
     struct listened *channel;
     int error = 0, count = 0, count_max = set->one_by_one ? 1 : LISTEN_COMMANDS_PER_BATCH;
 
-    TAILQ_FOREACH(channel, &set->channels, link)
-    {
+    TAILQ_FOREACH (channel, &set->channels, link) {
         if (error < 0 || count == count_max)
             break;
         if (channel->wanted == channel->on_server || channel->refused)
@@ -90,8 +89,7 @@ void listen_set_confirm(struct listen_set *set)
 {
     struct listened *channel;
 
-    TAILQ_FOREACH(channel, &set->channels, link)
-    {
+    TAILQ_FOREACH (channel, &set->channels, link) {
         if (!channel->in_flight)
             continue;
         channel->in_flight = false;
@@ -108,8 +106,7 @@ const char *listen_set_fail(struct listen_set *set)
     struct listened *channel, *last = NULL;
     int count = 0;
 
-    TAILQ_FOREACH(channel, &set->channels, link)
-    {
+    TAILQ_FOREACH (channel, &set->channels, link) {
         if (!channel->in_flight)
             continue;
         channel->in_flight = false;
@@ -127,8 +124,8 @@ void listen_set_lose(struct listen_set *set)
 {
     struct listened *channel;
 
-    TAILQ_FOREACH(channel, &set->channels, link)
-    channel->on_server = channel->in_flight = channel->refused = false;
+    TAILQ_FOREACH (channel, &set->channels, link)
+        channel->on_server = channel->in_flight = channel->refused = false;
     set->on_server_count = 0;
 }
 

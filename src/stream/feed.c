@@ -7,8 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FEED_LOG_BYTES_MIN = 64 * 1024 }; /* below that a log is not worth trimming */
-
 struct feed *feed_new(struct hub_state *hub, char *key, struct selection *selection, struct channel **channels)
 {
     size_t count = selection->channels.count;
@@ -128,18 +126,13 @@ void feed_fall_behind(struct feed *feed)
     count_bytes(feed);
 }
 
-/* The log has reached its size, or all logs together take half of the memory: the older half goes, and who has not sent
- * that falls back to catching up. */
-static void bound_log(struct feed *feed)
+void feed_halve_log(struct feed *feed)
 {
-    const struct hub_state *hub = feed->hub;
     size_t size = buffer_size(&feed->log.bytes);
-    bool crowded = hub->stats.feed_bytes > hub->options.memory_bytes / 2 && size > FEED_LOG_BYTES_MIN;
-
-    if (size <= hub->options.feed_log_bytes && !crowded)
-        return;
     const struct frame_note *note = frame_log_frame_at(&feed->log, feed->log.tail + size / 2);
-    drop_log_below(feed, note ? note->end : frame_log_head(&feed->log));
+
+    if (size > 0)
+        drop_log_below(feed, note ? note->end : frame_log_head(&feed->log));
 }
 
 static void end_frame(struct feed *feed, uint64_t number, int64_t received_us)
@@ -151,7 +144,8 @@ static void end_frame(struct feed *feed, uint64_t number, int64_t received_us)
     }
     feed->head_number = number;
     count_bytes(feed);
-    bound_log(feed);
+    if (buffer_size(&feed->log.bytes) > feed->hub->options.feed_log_bytes)
+        feed_halve_log(feed);
     mark_dirty(feed);
 }
 

@@ -46,6 +46,9 @@ void feed_append_event(struct feed *feed, const struct event *event);
 /* Everybody goes back to catching up: for when something could not be put onto the log. */
 void feed_fall_behind(struct feed *feed);
 
+/* Drops the older half of the log, a frame at least; who has not sent that falls back to catching up. */
+void feed_halve_log(struct feed *feed);
+
 /* A frame without an event to every subscriber, in whichever state: a control event, or a comment when name
  * is NULL. */
 void feed_append_control(struct feed *feed, const char *name, const char *data);

@@ -172,15 +172,13 @@ static void mark_outage(struct hub *hub)
     event = event_new(&parts);
     if (event)
         event->number = number;
-    TAILQ_FOREACH(channel, &hub->registry.channels, link)
-    {
+    TAILQ_FOREACH (channel, &hub->registry.channels, link) {
         if (channel->listening && event)
             memory_keep(&hub->registry, channel, event);
         else if (channel->listening)
             memory_forget_up_to(&hub->registry, channel, number);
     }
-    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
-    {
+    TAILQ_FOREACH (feed, &hub->registry.feeds, link) {
         if (event)
             feed_append_event(feed, event);
         else
@@ -212,6 +210,7 @@ void hub_publish(struct hub *hub, const char *channel_name, const char *payload,
         feed_append_event(readers[0].items[i], event);
     for (size_t i = 0; i < readers[1].count; i++)
         feed_append_event(readers[1].items[i], event);
+    memory_bound(&hub->registry);
     event_unref(event);
 }
 
@@ -247,8 +246,8 @@ static void tell_status(struct hub *hub)
 {
     struct feed *feed;
 
-    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
-    feed_append_control(feed, "status", hub_status(&hub->state));
+    TAILQ_FOREACH (feed, &hub->registry.feeds, link)
+        feed_append_control(feed, "status", hub_status(&hub->state));
 }
 
 void hub_database_down(struct hub *hub)
@@ -269,9 +268,9 @@ void hub_database_up(struct hub *hub)
     hub->state.database_up = true;
     mark_outage(hub);
     tell_status(hub);
-    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
-    if (feed_is_ready(feed))
-        open_waiting(feed);
+    TAILQ_FOREACH (feed, &hub->registry.feeds, link)
+        if (feed_is_ready(feed))
+            open_waiting(feed);
 }
 
 bool hub_is_behind(const struct hub *hub)
@@ -369,8 +368,7 @@ void hub_close(struct hub *hub)
         state->options.on_closed(state->options.context);
         return;
     }
-    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
-    {
+    TAILQ_FOREACH (feed, &hub->registry.feeds, link) {
         struct buffer *out = frame_log_begin_frame(&feed->log);
         if (feed->live_count > 0) {
             const char bye[] = "{\"reason\":\"shutdown\"}";
@@ -379,8 +377,7 @@ void hub_close(struct hub *hub)
         }
     }
     state->closing = true;
-    TAILQ_FOREACH(feed, &hub->registry.feeds, link)
-    {
+    TAILQ_FOREACH (feed, &hub->registry.feeds, link) {
         end_all(&feed->live);
         end_all(&feed->blocked);
         end_all(&feed->opening);

@@ -4,9 +4,9 @@ static struct channel *largest(const struct registry *registry)
 {
     struct channel *largest = TAILQ_FIRST(&registry->channels), *channel;
 
-    TAILQ_FOREACH(channel, &registry->channels, link)
-    if (channel->memory_bytes > largest->memory_bytes)
-        largest = channel;
+    TAILQ_FOREACH (channel, &registry->channels, link)
+        if (channel->memory_bytes > largest->memory_bytes)
+            largest = channel;
     return largest;
 }
 
@@ -30,13 +30,20 @@ void memory_keep(struct registry *registry, struct channel *channel, struct even
         hub->stats.memory_bytes += channel->memory_bytes - before;
     while (channel->memory_bytes > hub->options.channel_memory_bytes)
         forget_oldest(hub, channel);
-    /* What waits in feeds comes out of the same budget; feeds keep to half of it themselves. */
-    size_t budget = hub->options.memory_bytes / 2;
-    if (hub->stats.feed_bytes < hub->options.memory_bytes - budget)
-        budget = hub->options.memory_bytes - hub->stats.feed_bytes;
-    /* All together are too much: whoever holds most gives way, so that a busy channel does not wipe out the
-     * quiet ones. */
-    while (hub->stats.memory_bytes > budget)
+}
+
+void memory_bound(struct registry *registry)
+{
+    struct hub_state *hub = registry->hub;
+    size_t half = hub->options.memory_bytes / 2;
+    struct feed *feed;
+
+    /* Each pass halves what waits in feeds, so that one is enough for a long time. */
+    while (hub->stats.feed_bytes > half)
+        TAILQ_FOREACH (feed, &registry->feeds, link)
+            feed_halve_log(feed);
+    /* Whoever remembers most gives way, so that a busy channel does not wipe out the quiet ones. */
+    while (hub->stats.memory_bytes > hub->options.memory_bytes - hub->stats.feed_bytes)
         forget_oldest(hub, largest(registry));
 }
 

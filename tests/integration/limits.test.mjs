@@ -185,6 +185,8 @@ describe("limits.requests", () => {
         await sleep(100);
         const from = performance.now();
         const waiting = Array.from({ length: 10 }, (_, i) => stream(t, gateway, i % 2 ? "/livez" : "/streams/late"));
+        await sleep(500);
+        assert.ok(waiting.every((wire) => wire.bytes === 0), "they wait");
         for (const [i, wire] of waiting.entries()) {
             await wire.contains(i % 2 ? "\r\n\r\nok\n" : "event: ready\n", 14_000);
             wire.close();
@@ -325,7 +327,7 @@ describe("limits.memory_bytes", () => {
         assert.ok(good.every((tail) => !tail.ended));
     });
 
-    test("bounds it with many different requests, too", async (t) => {
+    test("bounds them with many different requests, too", async (t) => {
         const all = await setUp(t, { memory_bytes: MOST, channel_memory_bytes: MOST / 2, feed_log_bytes: MOST / 4, send_buffer_bytes: 4096 }, STUBBORN);
         // Each has a log of its own, because no two ask for the same.
         const stopped = await Promise.all(Array.from({ length: 200 }, (_, i) => openStream(t, all.gateway.stream(["a", `own_${i}`]))));

@@ -92,7 +92,7 @@ test("20 stopped readers among 50 good ones: 50,000 events for these, everything
 });
 
 test("a client that takes nothing for streams.stall_ms while bytes wait is closed and counted; nobody else is", async (t) => {
-    const { database, gateway } = await setUp(t, { TUPLECAST_STREAMS_STALL_MS: "1500" });
+    const { database, gateway } = await setUp(t, { TUPLECAST_STREAMS_STALL_MS: "1500", TUPLECAST_LIMITS_FEED_LOG_BYTES: String(4 << 20) });
     const good = await subscribe(t, gateway.stream("stalled"));
     const idle = await subscribe(t, gateway.stream("nothing_comes_here"));
     idle.response.pause();
@@ -105,18 +105,17 @@ test("a client that takes nothing for streams.stall_ms while bytes wait is close
     };
     const stopped = await Promise.all([open(), open(), open()]);
     const sluggish = await open(); // takes something now and then
-    await database.query("SELECT pg_notify('stalled', repeat('x', 7000) || i) FROM generate_series(1, 2000) i");
+    await database.query("SELECT pg_notify('stalled', repeat('x', 7000) || i) FROM generate_series(1, 500) i");
     let done = false;
     const sipping = (async () => {
         while (!done) {
-            await sleep(400);
-            const { bytes } = sluggish;
+            await sleep(500);
+            const enough = sluggish.bytes + 130_000; // of 3.5 MB, so that something waits all the time
             sluggish.socket.resume();
-            await until(() => sluggish.bytes > bytes || sluggish.ended || done, "a sip");
-            sluggish.socket.pause();
+            await sluggish.until(() => sluggish.bytes >= enough && sluggish.socket.pause(), "a sip");
         }
     })();
-    await good.messages(2000);
+    await good.messages(500);
     await until(async () => (await gateway.metric("tuplecast_streams_stalled_total")) === 3, "three to be closed");
     assert.equal(await gateway.metric("tuplecast_streams"), 3);
     assert.match(gateway.log, /stream closed[^\n]*stall_ms=1500/);

@@ -23,6 +23,7 @@ struct seen {
     char what[24];      /* "event", or a control event's name; of a gap, its reason: "gap:outage" */
     uint64_t number;    /* out of the id; NO_NUMBER without one */
     uint64_t requested; /* of a gap, if it was an id of ours */
+    uint64_t resumed;   /* of a gap */
     unsigned serial;    /* of an event: which one */
     char channel;
 };
@@ -89,6 +90,7 @@ static inline void on_client_event(void *context, const struct sse_event *event)
         assert_true(resumed && sscanf(resumed, "\"resumed\":\"%" SCNu64 "-", &resumed_number) == 1);
         assert_int_equal(sscanf(event->id, "%" SCNu64 "-", &id_number), 1);
         assert_true(id_number <= resumed_number);
+        seen.resumed = resumed_number;
     } else {
         snprintf(seen.what, sizeof(seen.what), "%s", event->type);
         if (strcmp(event->type, "status") == 0)

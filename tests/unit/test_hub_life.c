@@ -267,6 +267,7 @@ static void smaller_limits_hold_from_the_next_event_on(void **state)
     subscribe_and_settle((struct request){.channels = "ab"});
     for (int i = 0; i < 400; i++)
         publish("ab"[i % 2]);
+    settle();
     assert_true(hub_stats(f.hub)->memory_bytes > 20000);
     f.options.memory_bytes = 10000;
     hub_reconfigure(f.hub, &f.options);
