@@ -45,7 +45,7 @@ static int duplicate_descriptor(struct MHD_Connection *connection)
 }
 
 /* Neither a length nor chunks: the body is what comes until the connection closes (RFC 9112, section 6.3, rule 8). */
-static struct MHD_Response *make_response(struct handover *handover)
+struct MHD_Response *handover_new_response(struct handover *handover)
 {
     struct MHD_Response *response =
         MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, READER_BLOCK_BYTES, read_greeting, handover, NULL);
@@ -68,7 +68,7 @@ int handover_begin(struct exchange *exchange, struct stream_request *request)
         return error;
     buffer_init(&handover->greeting, GREETING_BYTES_MAX);
     hub_append_greeting(exchange->services->hub, &handover->greeting);
-    response = make_response(handover);
+    response = handover_new_response(handover);
     handover->fd = duplicate_descriptor(exchange->connection);
     if (handover->fd < 0)
         error = -EMFILE;

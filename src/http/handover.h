@@ -27,6 +27,10 @@ int handover_begin(struct exchange *exchange, struct stream_request *request);
  * ours. exchange may be NULL. */
 bool handover_is_complete(const struct exchange *exchange, enum MHD_RequestTerminationCode how);
 
+/* The response of a stream; its body is the greeting, then what the hub sends. handover is lent, and may be NULL where
+ * no body is asked for. NULL without memory. */
+struct MHD_Response *handover_new_response(struct handover *handover);
+
 /* Adds the headers that every answer with a stream has; false without memory. */
 bool handover_add_headers(struct MHD_Response *response);
 

@@ -22,7 +22,7 @@ enum {
     RUNS_PER_TURN = 64,
     SHORTAGE_LOG_MS = 10000,
     RETRY_MS = 100,
-    STREAM_USER_TIMEOUT_MS = 30000, /* unacknowledged bytes for so long: the client's machine is gone */
+    USER_TIMEOUT_MARGIN_MS = 10000,
 };
 
 struct http_server {
@@ -89,7 +89,10 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 /* The library has let go of these sockets: from here on they are the hub's. */
 static void subscribe_taken_over(struct http_server *server)
 {
-    const unsigned timeout_ms = STREAM_USER_TIMEOUT_MS;
+    /* Bytes unacknowledged for so long: the client's machine is gone. It ends a client that takes nothing, too
+     * (tcp(7)), and that is what streams.stall_ms is for: so it comes later. */
+    const struct config *config = server->services->config(server->services->context);
+    const unsigned timeout_ms = (unsigned)config->streams.stall_ms + USER_TIMEOUT_MARGIN_MS;
 
     while (!STAILQ_EMPTY(&server->takeovers)) {
         struct handover *handover = STAILQ_FIRST(&server->takeovers);

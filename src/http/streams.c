@@ -30,12 +30,11 @@ static enum MHD_Result reply_busy(struct exchange *exchange, int why)
     return reply_queue(exchange, MHD_HTTP_OK, response);
 }
 
+/* The head that GET gives. The library never asks for the body of an answer to HEAD. */
 static enum MHD_Result reply_head(struct exchange *exchange)
 {
-    struct MHD_Response *response = reply_new(NULL, "", 0);
+    struct MHD_Response *response = handover_new_response(NULL);
 
-    if (!response || !handover_add_headers(response))
-        return MHD_NO;
     return reply_queue(exchange, MHD_HTTP_OK, response);
 }
 

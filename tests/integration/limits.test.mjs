@@ -156,7 +156,8 @@ test("limits.channels_per_stream: more get 400", async (t) => {
     assert.equal((await gateway.get("/streams/c4?channel=c0&channel=c1&channel=c2&channel=c3")).status, 400);
 });
 
-describe("limits.requests", () => {
+// One of them waits for the timeout of 10 s, the others beside it.
+describe("limits.requests", { concurrency: true }, () => {
     test("reached by idle connections: new ones wait, and are served when one closes", async (t) => {
         const { gateway } = await setUp(t, { requests: 5 });
         const idle = await Promise.all(Array.from({ length: 5 }, () => connect(t, gateway.port)));

@@ -86,7 +86,7 @@ static inline void on_client_event(void *context, const struct sse_event *event)
         sscanf(event->data, "{\"reason\":\"%*[^\"]\",\"requested\":\"%" SCNu64 "-", &seen.requested);
         /* What other channels remember of the part that may be missing still follows: the id is where that begins. */
         const char *resumed = strstr(event->data, "\"resumed\":\"");
-        uint64_t resumed_number, id_number;
+        uint64_t resumed_number = 0, id_number = 0;
         assert_true(resumed && sscanf(resumed, "\"resumed\":\"%" SCNu64 "-", &resumed_number) == 1);
         assert_int_equal(sscanf(event->id, "%" SCNu64 "-", &id_number), 1);
         assert_true(id_number <= resumed_number);
