@@ -315,8 +315,10 @@ static int send_pending(struct subscriber *subscriber)
         if (log_size > 0)
             parts[message.msg_iovlen++] = (struct iovec){(void *)(uintptr_t)bytes, log_size};
     }
-    if (message.msg_iovlen == 0)
+    if (message.msg_iovlen == 0) {
+        drop_own_bytes(subscriber);
         return 0;
+    }
     ssize_t sent = sendmsg(subscriber->io.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
     hub->stats.sends++;
     if (sent < 0)
