@@ -152,10 +152,15 @@ static char *join(const struct conninfo *info, size_t part_offset)
 {
     struct buffer list;
     char *copy = NULL;
+    bool first = true;
 
     buffer_init(&list, 1 << 16);
     for (size_t i = 0; i < info->host_count; i++) {
-        buffer_append_text(&list, i > 0 ? "," : "");
+        /* A name that was not found is left out: libpq would look it up again, and block. */
+        if (conninfo_needs_lookup(info, i))
+            continue;
+        buffer_append_text(&list, first ? "" : ",");
+        first = false;
         buffer_append_text(&list, *(char *const *)((const char *)&info->hosts[i] + part_offset));
     }
     const char *text = buffer_text(&list);

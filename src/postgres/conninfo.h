@@ -37,5 +37,5 @@ int conninfo_needs_lookup(const struct conninfo *info, size_t index);
  * -E2BIG. */
 int conninfo_add_address(struct conninfo *info, size_t index, const char *address);
 
-/* Fills keywords and values. 0 or -ENOMEM. */
+/* Fills keywords and values, without the hosts that still need a look-up. 0 or -ENOMEM. */
 int conninfo_params(struct conninfo *info);

@@ -77,8 +77,18 @@ static void each_address_of_a_name_is_a_host_of_its_own(void **state)
 static void one_port_is_for_all_hosts(void **state)
 {
     (void)state;
-    read_text("host=a,b,c port=6000");
+    read_text("host=/a,/b,/c port=6000");
     assert_string_equal(value_of("port"), "6000,6000,6000");
+}
+
+static void a_name_that_was_not_found_is_not_given_to_libpq(void **state)
+{
+    (void)state;
+    read_text("host=lost,found port=1,2");
+    assert_int_equal(conninfo_add_address(&info, 1, "10.0.0.1"), 0);
+    assert_string_equal(value_of("host"), "found");
+    assert_string_equal(value_of("hostaddr"), "10.0.0.1");
+    assert_string_equal(value_of("port"), "2");
 }
 
 static void what_libpq_knows_better_is_left_to_it(void **state)
@@ -165,6 +175,7 @@ int main(void)
         TEST(a_host_name_is_looked_up_and_an_address_is_not),
         TEST(each_address_of_a_name_is_a_host_of_its_own),
         TEST(one_port_is_for_all_hosts),
+        TEST(a_name_that_was_not_found_is_not_given_to_libpq),
         TEST(what_libpq_knows_better_is_left_to_it),
         TEST(the_environments_host_is_looked_up_as_well),
         TEST(defaults_stand_before_the_connection_string_so_that_it_can_override_them),
