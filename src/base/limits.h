@@ -22,6 +22,7 @@ enum {
     /* Per connection while the library has it. Its read buffer is half of that: 32 KB of headers fit, even in one line.
      */
     HTTP_POOL_BYTES = 68 * 1024,
+    HTTP_LEAN_POOL_BYTES = 8 * 1024, /* where a small head is already there (http_server.c) */
     HTTP_URI_BYTES_MAX = 16 * 1024,
     HTTP_BODY_BYTES_MAX = 64 * 1024,
     HTTP_TIMEOUT_S = 10, /* for a head to arrive, and between requests of a kept-alive connection */

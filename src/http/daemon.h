@@ -12,5 +12,6 @@ struct daemon_hooks {
     void *context;
 };
 
-/* Without a thread and without a listening socket: run it with MHD_run. NULL when it cannot be started. */
-struct MHD_Daemon *daemon_start(const struct daemon_hooks *hooks, unsigned connections_max);
+/* Without a thread and without a listening socket: run it with MHD_run. pool_bytes: each connection's memory for
+ * heads. NULL when it cannot be started. */
+struct MHD_Daemon *daemon_start(const struct daemon_hooks *hooks, size_t pool_bytes, unsigned connections_max);

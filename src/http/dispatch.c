@@ -31,7 +31,7 @@ static bool is_ambiguous(struct exchange *exchange)
     struct header_census census = {0};
 
     MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, count_header, &census);
-    exchange->with_body = census.lengths + census.encodings > 0;
+    exchange->closes |= census.lengths + census.encodings > 0;
     return census.hosts > 1 || census.lengths + census.encodings > 1;
 }
 
@@ -126,7 +126,7 @@ static bool find_route(struct exchange *exchange, enum MHD_Result *ret_result)
 static bool begin(struct exchange *exchange, enum MHD_Result *ret_result)
 {
     if (is_ambiguous(exchange)) {
-        exchange->with_body = true; /* its end is not certain: close */
+        exchange->closes = true; /* its end is not certain: close */
         *ret_result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST,
                                     "The request has two Host headers, or says in two ways how long it is.");
         return false;

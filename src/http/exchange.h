@@ -33,8 +33,8 @@ struct exchange {
     const struct route *route;
     char *segment;
     struct buffer body;
-    bool started;   /* the head has been looked at */
-    bool with_body; /* then the connection is closed after the answer */
+    bool started; /* the head has been looked at */
+    bool closes;  /* the connection, after the answer: the request had a body, or looked odd, or the pool is small */
 
     struct handover *handover; /* of a stream; NULL otherwise */
 

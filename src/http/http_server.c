@@ -1,8 +1,8 @@
 #include "http/http_server.h"
 
 #include "base/log.h"
-#include "http/daemon.h"
 #include "http/dispatch.h"
+#include "http/engine.h"
 #include "http/handover.h"
 #include "http/listen_socket.h"
 #include "http/self_test.h"
@@ -19,7 +19,8 @@
 #include <unistd.h>
 
 enum {
-    RUNS_PER_TURN = 64,
+    LEAN_HEAD_BYTES_MAX = 2048,
+    LEAN_ITEMS_MAX = 32, /* headers and parameters */
     SHORTAGE_LOG_MS = 10000,
     RETRY_MS = 100,
     USER_TIMEOUT_MARGIN_MS = 10000,
@@ -30,9 +31,9 @@ struct http_server {
     const struct http_services *services;
     struct loop_io listen_io;
     char address[LISTEN_ADDRESS_TEXT_BYTES];
-    struct MHD_Daemon *daemon;
-    struct loop_io daemon_io;
-    struct loop_timer timer; /* when the library wants to run though nothing happened */
+    struct engine wide; /* takes any request */
+    struct engine
+        lean; /* takes requests for a stream whose small head is there when we accept, and nothing behind them */
     struct loop_timer retry; /* while descriptors are short */
     struct loop_task kick;
     struct handover_list takeovers;
@@ -44,9 +45,14 @@ struct http_server {
 
 static void *on_target(void *context, const char *target, struct MHD_Connection *connection)
 {
-    struct http_server *server = context;
+    struct engine *engine = context;
+    struct http_server *server = engine->context;
+    struct exchange *exchange = exchange_new(server, server->services, &server->stats, connection, target);
 
-    return exchange_new(server, server->services, &server->stats, connection, target);
+    /* What comes next on this connection might be larger. */
+    if (exchange && engine == &server->lean)
+        exchange->closes = true;
+    return exchange;
 }
 
 static enum MHD_Result on_access(void *context, struct MHD_Connection *connection, const char *url, const char *method,
@@ -64,7 +70,7 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
 static void on_completed(void *context, struct MHD_Connection *connection, void **request_context,
                          enum MHD_RequestTerminationCode how)
 {
-    struct http_server *server = context;
+    struct http_server *server = ((struct engine *)context)->context;
     struct exchange *exchange = *request_context;
 
     (void)connection;
@@ -79,7 +85,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
                           enum MHD_ConnectionNotificationCode what)
 {
-    struct http_server *server = context;
+    struct http_server *server = ((struct engine *)context)->context;
 
     (void)connection;
     (void)socket_context;
@@ -117,37 +123,22 @@ static bool has_room(const struct http_server *server)
     return server->stats.connections < (uint64_t)server->services->config(server->services->context)->limits.requests;
 }
 
-static void run_library(struct http_server *server)
+/* After a run of either library. */
+static void on_run(void *context)
 {
-    MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
-    bool waits = false;
+    struct http_server *server = context;
 
-    for (int runs = 0; runs < RUNS_PER_TURN; runs++) {
-        MHD_run(server->daemon);
-        subscribe_taken_over(server);
-        waits = MHD_get_timeout(server->daemon, &timeout_ms) == MHD_YES;
-        if (!waits || timeout_ms > 0)
-            break;
-    }
-    if (waits)
-        loop_timer_set(&server->timer, (int64_t)timeout_ms, 0);
-    else
-        loop_timer_stop(&server->timer);
+    subscribe_taken_over(server);
     if (server->spare_fd < 0)
         server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     if (server->paused && has_room(server) && server->spare_fd >= 0)
         watch_listener(server, true);
 }
 
-static void on_daemon_io(struct loop_io *io, uint32_t events)
+static void run_engines(struct http_server *server)
 {
-    (void)events;
-    run_library((struct http_server *)((char *)io - offsetof(struct http_server, daemon_io)));
-}
-
-static void on_daemon_timer(struct loop_timer *timer)
-{
-    run_library((struct http_server *)((char *)timer - offsetof(struct http_server, timer)));
+    engine_run(&server->lean);
+    engine_run(&server->wide);
 }
 
 /* Descriptors may have come free meanwhile. */
@@ -155,14 +146,14 @@ static void on_retry(struct loop_timer *timer)
 {
     struct http_server *server = (struct http_server *)((char *)timer - offsetof(struct http_server, retry));
 
-    run_library(server);
+    run_engines(server);
     if (server->paused)
         loop_timer_set(&server->retry, RETRY_MS, 0);
 }
 
 static void on_kick(struct loop_task *task)
 {
-    run_library((struct http_server *)((char *)task - offsetof(struct http_server, kick)));
+    run_engines((struct http_server *)((char *)task - offsetof(struct http_server, kick)));
 }
 
 void http_server_kick(struct http_server *server)
@@ -196,6 +187,21 @@ static int accept_without_descriptors(struct http_server *server, struct sockadd
     return accept4(server->listen_io.fd, (struct sockaddr *)address, size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 }
 
+/* Whether a small request for a stream is all that has come over this connection. The library keeps a list of headers
+ * and parameters in the same pool, so many tiny ones are not small. */
+static bool is_lean(int fd)
+{
+    char head[LEAN_HEAD_BYTES_MAX];
+    ssize_t size = recv(fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
+    int items = 0;
+
+    if (size <= 12 || memcmp(head, "GET /streams", 12) != 0 || memcmp(head + size - 4, "\r\n\r\n", 4) != 0)
+        return false;
+    for (ssize_t i = 0; i < size; i++)
+        items += head[i] == '\n' || head[i] == '&';
+    return items <= LEAN_ITEMS_MAX;
+}
+
 /* Returns whether there may be another one. */
 static bool accept_one(struct http_server *server)
 {
@@ -211,7 +217,7 @@ static bool accept_one(struct http_server *server)
     server->stats.connections_opened++;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     /* The library closes fd when it cannot take it. */
-    if (MHD_add_connection(server->daemon, fd, (struct sockaddr *)&address, size) != MHD_YES)
+    if (!engine_add(is_lean(fd) ? &server->lean : &server->wide, fd, (struct sockaddr *)&address, size))
         server->stats.accept_failures++;
     return true;
 }
@@ -227,7 +233,16 @@ static void on_listen_io(struct loop_io *io, uint32_t events)
     if (!has_room(server))
         watch_listener(server, false);
     if (accepted > 0)
-        run_library(server);
+        run_engines(server);
+}
+
+static int start_engine(struct http_server *server, struct engine *engine, size_t pool_bytes)
+{
+    const struct daemon_hooks hooks = {on_target, on_access, on_completed, on_connection, engine};
+    const struct config *config = server->services->config(server->services->context);
+
+    return engine_init(engine, server->loop, &hooks, pool_bytes, (unsigned)config->limits.requests + ACCEPTS_PER_TURN,
+                       on_run, server);
 }
 
 int http_server_new(struct loop *loop, const struct listen_address *address, const struct http_services *services,
@@ -242,14 +257,11 @@ int http_server_new(struct loop *loop, const struct listen_address *address, con
     server->loop = loop;
     server->services = services;
     server->listen_io = (struct loop_io){.fd = -1, .on_io = on_listen_io};
-    server->daemon_io = (struct loop_io){.fd = -1, .on_io = on_daemon_io};
     server->kick.on_task = on_kick;
     server->shortage_logged_ms = -SHORTAGE_LOG_MS;
     server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     STAILQ_INIT(&server->takeovers);
-    error = loop_timer_init(&server->timer, loop, on_daemon_timer);
-    if (error == 0)
-        error = loop_timer_init(&server->retry, loop, on_retry);
+    error = loop_timer_init(&server->retry, loop, on_retry);
     if (error < 0)
         goto fail;
     error = handover_self_test(services, ret_problem);
@@ -260,16 +272,9 @@ int http_server_new(struct loop *loop, const struct listen_address *address, con
     if (error < 0)
         goto fail;
     *ret_problem = "starting libmicrohttpd";
-    error = -EIO;
-    const struct daemon_hooks hooks = {on_target, on_access, on_completed, on_connection, server};
-    server->daemon =
-        daemon_start(&hooks, (unsigned)services->config(services->context)->limits.requests + ACCEPTS_PER_TURN);
-    const union MHD_DaemonInfo *info =
-        server->daemon ? MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-    if (!info || info->epoll_fd < 0)
-        goto fail;
-    server->daemon_io.fd = info->epoll_fd;
-    error = loop_io_add(loop, &server->daemon_io, EPOLLIN);
+    error = start_engine(server, &server->wide, HTTP_POOL_BYTES);
+    if (error == 0)
+        error = start_engine(server, &server->lean, HTTP_LEAN_POOL_BYTES);
     if (error == 0)
         error = loop_io_add(loop, &server->listen_io, EPOLLIN);
     if (error < 0)
@@ -286,18 +291,14 @@ void http_server_free(struct http_server *server)
     if (!server)
         return;
     http_server_stop_accepting(server);
-    if (server->daemon) {
-        loop_io_remove(server->loop, &server->daemon_io);
-        MHD_run(server->daemon); /* lets resumed connections go on, which MHD_stop_daemon insists on */
-        MHD_stop_daemon(server->daemon);
-    }
+    engine_done(&server->lean);
+    engine_done(&server->wide);
     while (!STAILQ_EMPTY(&server->takeovers)) {
         struct handover *handover = STAILQ_FIRST(&server->takeovers);
         STAILQ_REMOVE_HEAD(&server->takeovers, link);
         handover_free(handover);
     }
     loop_task_cancel(server->loop, &server->kick);
-    loop_timer_done(&server->timer);
     loop_timer_done(&server->retry);
     if (server->spare_fd >= 0)
         close(server->spare_fd);

@@ -86,7 +86,7 @@ enum MHD_Result reply_queue(struct exchange *exchange, unsigned status, struct M
         return MHD_NO;
     add_cors(exchange, response);
     reply_add_header(response, "X-Content-Type-Options", "nosniff");
-    if (exchange->with_body)
+    if (exchange->closes)
         reply_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result result = MHD_queue_response(exchange->connection, status, response);
     MHD_destroy_response(response);

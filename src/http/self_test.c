@@ -1,5 +1,6 @@
 #include "http/self_test.h"
 
+#include "base/limits.h"
 #include "http/daemon.h"
 #include "http/handover.h"
 
@@ -158,7 +159,7 @@ int handover_self_test(const struct http_services *services, const char **ret_pr
 {
     struct trial trial = {.services = services};
     const struct daemon_hooks hooks = {on_target, on_access, on_completed, on_connection, &trial};
-    struct MHD_Daemon *daemon = daemon_start(&hooks, 8);
+    struct MHD_Daemon *daemon = daemon_start(&hooks, HTTP_LEAN_POOL_BYTES, 8);
     int idle_fd = -1, client_fd = -1;
     char rest[ANSWER_BYTES] = "";
 

@@ -451,6 +451,24 @@ describe("the headers of a request", () => {
         await descriptorsFall(gateway.pid, before);
     });
 
+    test("may be many and tiny, and so may parameters, around the size where a larger pool is taken", async (t) => {
+        const { gateway, before } = await setUp(t);
+        for (const lines of [20, 29, 30, 31, 32, 33, 100, 300]) {
+            const tiny = Object.fromEntries(Array.from({ length: lines }, (_, i) => [`a${i}`, "b"]));
+            for (const padding of [0, 900, 1500, 1900, 2100])
+                assert.equal(await answer(t, gateway, "/streams/large", { headers: { Host: "localhost", ...tiny, Cookie: "c".repeat(padding) } }), 200,
+                    `${lines} lines and ${padding} bytes`);
+        }
+        for (const parameters of [10, 25, 26, 27, 28, 29, 30, 31, 32, 33, 64]) {
+            const query = Array.from({ length: parameters }, (_, i) => `id=${i}`).join("&");
+            for (const padding of [0, 1500]) {
+                const headers = { Host: "localhost", Cookie: "c".repeat(padding) };
+                assert.equal(await answer(t, gateway, `/streams/large?${query}`, { headers }), 200, `${parameters} parameters`);
+            }
+        }
+        await descriptorsFall(gateway.pid, before);
+    });
+
     test("of more than that get 431 or an end, and harm nobody", async (t) => {
         const { gateway, before } = await setUp(t);
         const found = new Map();
