@@ -173,7 +173,9 @@ static int build_postgres(struct gateway *gateway)
     gateway->listener = listener_new(gateway->loop, &options, &hooks, gateway);
     if (!gateway->listener)
         return -errno;
-    gateway->calls = trigger_calls_new(gateway->loop, gateway->config.database);
+    gateway->calls =
+        trigger_calls_new(gateway->loop, gateway->config.triggers.database[0] ? gateway->config.triggers.database
+                                                                              : gateway->config.database);
     return gateway->calls ? 0 : -errno;
 }
 

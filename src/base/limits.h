@@ -11,6 +11,11 @@ enum {
     LISTEN_COMMANDS_PER_BATCH = 256,
     TRIGGER_CALLS_QUEUED_MAX = 64,
 
+    TRIGGER_COLUMNS_MAX = 1600, /* PostgreSQL's own bound of a table */
+    TRIGGER_CONDITIONS_MAX = 32,
+    TRIGGER_VALUES_MAX = 256, /* of one `in` */
+    TRIGGER_VALUE_BYTES_MAX = 1024,
+
     /* Streams */
     ID_BYTES_MAX = 64,                              /* of an event id; DESIGN's own bound */
     SENDS_PER_TURN = 128,                           /* so that the database is read often during a long fan-out */

@@ -1,6 +1,8 @@
 #include "config/checks.h"
 #include "config/config.h"
 
+#include <stdio.h>
+
 /* On a mismatch only the last `*` takes one byte more: what the ones before it took need never be
  * reconsidered. So the work is at most the product of the lengths. */
 static bool matches(const char *pattern, const char *name)
@@ -35,4 +37,17 @@ bool config_channel_allowed(const struct config *config, const char *channel)
         if (matches(config->channels.items[i], channel))
             return true;
     return false;
+}
+
+bool config_table_allowed(const struct config *config, const char *schema, const char *table)
+{
+    char path[2 * 64 + 2];
+
+    if (!text_list_has(&config->triggers.schemas, schema))
+        return false;
+    int size = snprintf(path, sizeof(path), "%s.%s", schema, table);
+    for (size_t i = 0; size < (int)sizeof(path) && i < config->triggers.tables.count; i++)
+        if (matches(config->triggers.tables.items[i], path))
+            return true;
+    return config->triggers.tables.count == 0;
 }

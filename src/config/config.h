@@ -26,6 +26,8 @@ struct config {
         char *token_file;
         char *token; /* from the environment or from token_file */
         struct text_list schemas;
+        struct text_list tables; /* patterns of "schema.table"; empty: all */
+        char *database;          /* empty: the one above */
     } triggers;
     struct {
         int64_t heartbeat_ms;
@@ -80,6 +82,9 @@ void config_print(const struct config *config, struct buffer *text);
 /* Whether clients may subscribe to channel. In a pattern `*` stands for any bytes, `?` for one; nothing else
  * is special. False as well for what cannot be a channel's name at all. */
 bool config_channel_allowed(const struct config *config, const char *channel);
+
+/* Whether triggers may be put on that table, or dropped from it. */
+bool config_table_allowed(const struct config *config, const char *schema, const char *table);
 
 /* Whether settings differ that a running gateway cannot change; appends their names, separated by ", ". */
 bool config_needs_restart(const struct config *before, const struct config *after, struct buffer *names);

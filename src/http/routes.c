@@ -9,6 +9,8 @@ static const struct route routes[] = {
     {"GET", "/streams/{}", streams_get, false},
     {"GET", "/triggers", triggers_list, true},
     {"GET", "/triggers/{}", triggers_get, true},
+    {"POST", "/triggers", triggers_post, true},
+    {"GET", "/tables", tables_list, true},
     {"PUT", "/triggers/{}", triggers_put, true},
     {"DELETE", "/triggers/{}", triggers_delete, true},
     {"GET", "/livez", health_live, false},

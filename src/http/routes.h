@@ -12,6 +12,8 @@ enum MHD_Result streams_get(struct exchange *exchange);
 enum MHD_Result triggers_list(struct exchange *exchange);
 enum MHD_Result triggers_get(struct exchange *exchange);
 enum MHD_Result triggers_put(struct exchange *exchange);
+enum MHD_Result triggers_post(struct exchange *exchange);
+enum MHD_Result tables_list(struct exchange *exchange);
 enum MHD_Result triggers_delete(struct exchange *exchange);
 enum MHD_Result health_live(struct exchange *exchange);
 enum MHD_Result health_ready(struct exchange *exchange);

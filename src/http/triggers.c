@@ -1,12 +1,16 @@
-/* GET /triggers, and GET, PUT, DELETE /triggers/{name}. The answer comes from the database, so the connection
- * is suspended meanwhile. */
+/* /triggers, /triggers/{name} and /tables. The answer comes from the database, so the connection is suspended
+ * meanwhile. */
 #include "http/http_server.h"
 #include "http/reply.h"
 #include "http/routes.h"
+#include "stream/json_text.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
+
+enum { ETAG_BYTES_MAX = 40 };
 
 static unsigned status_for(const char *sqlstate)
 {
@@ -14,6 +18,7 @@ static unsigned status_for(const char *sqlstate)
         const char *sqlstate; /* or the class: its first two characters */
         unsigned status;
     } table[] = {
+        {"TC412", MHD_HTTP_PRECONDITION_FAILED}, /* our own: an entity tag */
         {"P0002", MHD_HTTP_NOT_FOUND},           /* no_data_found: no such trigger */
         {"42P01", MHD_HTTP_NOT_FOUND},           /* undefined_table */
         {"3F000", MHD_HTTP_SERVICE_UNAVAILABLE}, /* invalid_schema_name: ours is not installed */
@@ -48,6 +53,98 @@ static void resume(struct exchange *exchange, unsigned status, struct MHD_Respon
     http_server_kick(exchange->server);
 }
 
+/* A member of an answer's JSON object that is a string without escapes; false: there is none. */
+static bool answer_text(const char *json, const char *name, char *ret_text, size_t room_bytes)
+{
+    struct json_slice rest = {json, strlen(json)}, key, value;
+
+    while (json_next_member(&rest, &key, &value)) {
+        if (key.size_bytes != strlen(name) + 2 || memcmp(key.text + 1, name, strlen(name)) != 0)
+            continue;
+        if (value.text[0] != '"' || value.size_bytes - 2 >= room_bytes)
+            return false;
+        memcpy(ret_text, value.text + 1, value.size_bytes - 2);
+        ret_text[value.size_bytes - 2] = '\0';
+        return true;
+    }
+    return false;
+}
+
+static bool is_dry_run(const struct exchange *exchange)
+{
+    const char *value = query_first(&exchange->query, "dry_run");
+
+    return value && strcmp(value, "false") != 0;
+}
+
+/* Entity tags of a header as the database compares them: without quotes and without the mark of weak ones. Lent by out;
+ * NULL without the header. */
+static const char *take_etags(const struct exchange *exchange, const char *header, struct buffer *out)
+{
+    const char *value = exchange_header(exchange, header);
+
+    buffer_init(out, 4096);
+    for (; value && *value; value++) {
+        if (value[0] == 'W' && value[1] == '/')
+            value++;
+        else if (*value != '"' && *value != ' ' && *value != '\t')
+            buffer_append(out, value, 1);
+    }
+    return exchange_header(exchange, header) ? buffer_text(out) : NULL;
+}
+
+static bool has_etag(const struct exchange *exchange, const char *etag)
+{
+    struct buffer buffer;
+    const char *etags = take_etags(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH, &buffer);
+    bool found = etags && (strcmp(etags, "*") == 0 || strstr(etags, etag));
+
+    buffer_done(&buffer);
+    return found;
+}
+
+/* A trigger, or a list of them, as the database gave it. */
+static struct MHD_Response *new_answer(struct exchange *exchange, const struct trigger_answer *answer,
+                                       unsigned *ret_status)
+{
+    struct MHD_Response *response;
+    char text[ETAG_BYTES_MAX + 3] = "\"", location[sizeof("/triggers/") + TRIGGER_NAME_BYTES_MAX] = "/triggers/";
+    bool is_trigger = answer_text(answer->json, "etag", text + 1, ETAG_BYTES_MAX);
+
+    *ret_status = answer->created && !is_dry_run(exchange) ? MHD_HTTP_CREATED : MHD_HTTP_OK;
+    if (is_trigger && strcmp(exchange->method, "PUT") != 0 && strcmp(exchange->method, "POST") != 0 &&
+        has_etag(exchange, text + 1))
+        *ret_status = MHD_HTTP_NOT_MODIFIED;
+    if (*ret_status == MHD_HTTP_NOT_MODIFIED)
+        response = reply_new(NULL, "", 0);
+    else
+        response = reply_new("application/json", answer->json, strlen(answer->json));
+    if (!response)
+        return NULL;
+    reply_add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+    if (is_trigger)
+        reply_add_header(response, MHD_HTTP_HEADER_ETAG, strcat(text, "\""));
+    if (*ret_status == MHD_HTTP_CREATED &&
+        answer_text(answer->json, "name", location + strlen(location), TRIGGER_NAME_BYTES_MAX + 1))
+        reply_add_header(response, MHD_HTTP_HEADER_LOCATION, location);
+    return response;
+}
+
+static bool table_allowed(const struct exchange *exchange, const char *schema, const char *table)
+{
+    return config_table_allowed(exchange->services->config(exchange->services->context), schema, table);
+}
+
+static struct MHD_Response *new_forbidden(const char *schema, const char *table)
+{
+    char detail[1024];
+
+    snprintf(detail, sizeof(detail),
+             "Table \"%s.%s\" is not among those that the settings triggers.schemas and triggers.tables allow.", schema,
+             table);
+    return reply_new_problem(MHD_HTTP_FORBIDDEN, NULL, detail);
+}
+
 static void on_answer(void *context, const struct trigger_answer *answer)
 {
     struct exchange *exchange = context;
@@ -57,25 +154,23 @@ static void on_answer(void *context, const struct trigger_answer *answer)
     if (answer->sqlstate) {
         status = status_for(answer->sqlstate);
         response = reply_new_problem(status, answer, answer->message);
-    } else if (strcmp(exchange->method, "DELETE") == 0) {
+    } else if (strcmp(exchange->method, "DELETE") == 0 && !is_dry_run(exchange)) {
         status = MHD_HTTP_NO_CONTENT;
         response = reply_new(NULL, "", 0);
     } else {
-        status = answer->created ? MHD_HTTP_CREATED : MHD_HTTP_OK;
-        response = reply_new("application/json", answer->json, strlen(answer->json));
-        if (response)
-            reply_add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
-        if (response && answer->created)
-            reply_add_header(response, MHD_HTTP_HEADER_LOCATION, exchange->target);
+        response = new_answer(exchange, answer, &status);
     }
     resume(exchange, status, response);
 }
 
-static enum MHD_Result call(struct exchange *exchange, const struct trigger_request *request)
+static int add_call(struct exchange *exchange, const struct trigger_request *request, trigger_done done)
 {
-    int error = exchange->services->call_trigger(exchange->services->context, request, on_answer, exchange);
+    return exchange->services->call_trigger(exchange->services->context, request, done, exchange);
+}
 
-    if (error < 0)
+static enum MHD_Result call(struct exchange *exchange, const struct trigger_request *request, trigger_done done)
+{
+    if (add_call(exchange, request, done) < 0)
         return reply_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
                              "Too many requests wait for the database. Try again.");
     exchange->suspended = true;
@@ -83,34 +178,113 @@ static enum MHD_Result call(struct exchange *exchange, const struct trigger_requ
     return MHD_YES;
 }
 
-static enum MHD_Result call_by_name(struct exchange *exchange, struct trigger_request request)
+/* Answers when the query has a parameter that is none of names (separated by spaces), or dry_run is not a switch. */
+static bool check_query(struct exchange *exchange, const char *names, enum MHD_Result *ret_result)
 {
-    request.name = exchange->segment;
-    if (!trigger_name_is_valid(request.name))
-        return reply_problem(exchange, MHD_HTTP_BAD_REQUEST,
-                             "A trigger's name has 1 to %d characters of A-Z a-z 0-9 _ - and the dot.",
-                             TRIGGER_NAME_BYTES_MAX);
-    return call(exchange, &request);
+    for (size_t i = 0; i < exchange->query.count; i++) {
+        const char *name = exchange->query.items[i].name, *value = exchange->query.items[i].value;
+        const char *found = name[0] ? strstr(names, name) : NULL;
+        if (!found || strchr(name, ' ') || (found[strlen(name)] != ' ' && found[strlen(name)] != '\0') ||
+            (found != names && found[-1] != ' ')) {
+            *ret_result =
+                reply_problem(exchange, MHD_HTTP_BAD_REQUEST, "The parameter \"%.64s\" is not known here%s%s.", name,
+                              names[0] ? "; these are: " : "", names);
+            return false;
+        }
+        if (strcmp(name, "dry_run") == 0 && value[0] && strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
+            *ret_result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST, "dry_run is true or false.");
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool check_name(struct exchange *exchange, enum MHD_Result *ret_result)
+{
+    if (trigger_name_is_valid(exchange->segment))
+        return true;
+    *ret_result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST,
+                                "A trigger's name has 1 to %d characters of A-Z a-z 0-9 _ - and the dot.",
+                                TRIGGER_NAME_BYTES_MAX);
+    return false;
 }
 
 enum MHD_Result triggers_list(struct exchange *exchange)
 {
-    return call(exchange, &(struct trigger_request){
-                              .verb = TRIGGER_LIST,
-                              .schema = query_first(&exchange->query, "schema"),
-                              .table = query_first(&exchange->query, "table"),
-                              .channel = query_first(&exchange->query, "channel"),
-                          });
+    enum MHD_Result result;
+
+    if (!check_query(exchange, "schema table channel", &result))
+        return result;
+    return call(exchange,
+                &(struct trigger_request){
+                    .verb = TRIGGER_LIST,
+                    .schema = query_first(&exchange->query, "schema"),
+                    .table = query_first(&exchange->query, "table"),
+                    .channel = query_first(&exchange->query, "channel"),
+                },
+                on_answer);
+}
+
+enum MHD_Result tables_list(struct exchange *exchange)
+{
+    enum MHD_Result result;
+
+    if (!check_query(exchange, "schema", &result))
+        return result;
+    return call(exchange,
+                &(struct trigger_request){
+                    .verb = TRIGGER_TABLES,
+                    .schema = query_first(&exchange->query, "schema"),
+                    .schemas = &exchange->services->config(exchange->services->context)->triggers.schemas,
+                },
+                on_answer);
 }
 
 enum MHD_Result triggers_get(struct exchange *exchange)
 {
-    return call_by_name(exchange, (struct trigger_request){.verb = TRIGGER_GET});
+    enum MHD_Result result;
+
+    if (!check_query(exchange, "", &result) || !check_name(exchange, &result))
+        return result;
+    return call(exchange, &(struct trigger_request){.verb = TRIGGER_GET, .name = exchange->segment}, on_answer);
+}
+
+/* The trigger that is to be dropped: it is dropped as it is now, and only from a table that may be touched. */
+static void on_found(void *context, const struct trigger_answer *answer)
+{
+    struct exchange *exchange = context;
+    char schema[256] = "", table[256] = "", etag[ETAG_BYTES_MAX];
+    struct buffer buffer;
+
+    if (answer->sqlstate || !answer_text(answer->json, "etag", etag, sizeof(etag))) {
+        on_answer(context, answer);
+        return;
+    }
+    /* Names with escapes in them are matched as they stand in JSON. */
+    if (!answer_text(answer->json, "schema", schema, sizeof(schema)) ||
+        !answer_text(answer->json, "table", table, sizeof(table)) || !table_allowed(exchange, schema, table)) {
+        resume(exchange, MHD_HTTP_FORBIDDEN, new_forbidden(schema, table));
+        return;
+    }
+    const char *if_match = take_etags(exchange, MHD_HTTP_HEADER_IF_MATCH, &buffer);
+    const struct trigger_request request = {.verb = TRIGGER_DELETE,
+                                            .name = exchange->segment,
+                                            .if_match = if_match && strcmp(if_match, "*") != 0 ? if_match : etag,
+                                            .dry_run = is_dry_run(exchange)};
+    int error = add_call(exchange, &request, on_answer);
+    buffer_done(&buffer);
+    if (error < 0)
+        resume(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
+               reply_new_problem(MHD_HTTP_SERVICE_UNAVAILABLE, NULL, "Too many requests wait for the database."));
 }
 
 enum MHD_Result triggers_delete(struct exchange *exchange)
 {
-    return call_by_name(exchange, (struct trigger_request){.verb = TRIGGER_DELETE});
+    enum MHD_Result result;
+
+    if (!check_query(exchange, "dry_run", &result) || !check_name(exchange, &result))
+        return result;
+    return call(exchange, &(struct trigger_request){.verb = TRIGGER_GET, .name = exchange->segment}, on_found);
 }
 
 static bool has_json_type(const struct exchange *exchange)
@@ -122,14 +296,26 @@ static bool has_json_type(const struct exchange *exchange)
     return type && strncasecmp(type, json, size) == 0 && (type[size] == '\0' || type[size] == ';' || type[size] == ' ');
 }
 
-static bool schema_allowed(const struct exchange *exchange, const char *schema)
+/* name: NULL when the database shall choose it. */
+static enum MHD_Result put(struct exchange *exchange, const char *name, const struct trigger_definition *definition)
 {
-    const struct text_list *schemas = &exchange->services->config(exchange->services->context)->triggers.schemas;
+    struct buffer match, none_match;
+    const struct trigger_request request = {
+        .verb = TRIGGER_PUT,
+        .name = name,
+        .definition = definition,
+        .if_match = take_etags(exchange, MHD_HTTP_HEADER_IF_MATCH, &match),
+        .if_none_match = take_etags(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH, &none_match),
+        .dry_run = is_dry_run(exchange),
+    };
+    enum MHD_Result result = call(exchange, &request, on_answer);
 
-    return text_list_has(schemas, schema);
+    buffer_done(&match);
+    buffer_done(&none_match);
+    return result;
 }
 
-enum MHD_Result triggers_put(struct exchange *exchange)
+static enum MHD_Result take_body(struct exchange *exchange, const char *name)
 {
     struct trigger_definition definition = {0};
     enum MHD_Result result;
@@ -146,13 +332,29 @@ enum MHD_Result triggers_put(struct exchange *exchange)
                                buffer_text(&problem));
     else if (error < 0)
         result = MHD_NO;
-    else if (!schema_allowed(exchange, definition.schema))
-        result = reply_problem(exchange, MHD_HTTP_FORBIDDEN,
-                               "Schema \"%s\" is not among those that the setting triggers.schemas allows.",
-                               definition.schema);
+    else if (!table_allowed(exchange, definition.schema, definition.table))
+        result = reply_queue(exchange, MHD_HTTP_FORBIDDEN, new_forbidden(definition.schema, definition.table));
     else
-        result = call_by_name(exchange, (struct trigger_request){.verb = TRIGGER_PUT, .definition = &definition});
+        result = put(exchange, name, &definition);
     trigger_definition_done(&definition);
     buffer_done(&problem);
     return result;
+}
+
+enum MHD_Result triggers_put(struct exchange *exchange)
+{
+    enum MHD_Result result;
+
+    if (!check_query(exchange, "dry_run", &result) || !check_name(exchange, &result))
+        return result;
+    return take_body(exchange, exchange->segment);
+}
+
+enum MHD_Result triggers_post(struct exchange *exchange)
+{
+    enum MHD_Result result;
+
+    if (!check_query(exchange, "dry_run", &result))
+        return result;
+    return take_body(exchange, NULL);
 }

@@ -24,6 +24,52 @@ static int run(PGconn *pq, const char *sql, FILE *errors)
     return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? 0 : fail(errors, "the database refused", pq);
 }
 
+/* Trigger functions run as their owner, whoever writes: so that must not be a superuser. A superuser's installation,
+ * this one or an earlier one, belongs to a role that can do nothing else. */
+static const char as_superuser[] =
+    "DO $$\n"
+    "DECLARE\n"
+    "    thing record;\n"
+    "BEGIN\n"
+    "    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'tuplecast_owner') THEN\n"
+    "        CREATE ROLE tuplecast_owner NOLOGIN;\n"
+    "    END IF;\n"
+    "    EXECUTE pg_catalog.format('GRANT CREATE ON DATABASE %I TO tuplecast_owner', pg_catalog.current_database());\n"
+    "    FOR thing IN\n"
+    "        SELECT 'SCHEMA tuplecast' AS name, nspowner AS owner FROM pg_catalog.pg_namespace WHERE nspname = "
+    "'tuplecast'\n"
+    "        UNION ALL\n"
+    "        SELECT 'ROUTINE ' || oid::pg_catalog.regprocedure, proowner FROM pg_catalog.pg_proc\n"
+    "         WHERE pronamespace = pg_catalog.to_regnamespace('tuplecast')\n"
+    "        UNION ALL\n"
+    "        SELECT 'TABLE ' || oid::pg_catalog.regclass, relowner FROM pg_catalog.pg_class\n"
+    "         WHERE relnamespace = pg_catalog.to_regnamespace('tuplecast') AND relkind IN ('r', 'p', 'v', 'S')\n"
+    "    LOOP\n"
+    "        IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE oid = thing.owner) THEN\n"
+    "            EXECUTE 'ALTER ' || thing.name || ' OWNER TO tuplecast_owner';\n"
+    "        END IF;\n"
+    "    END LOOP;\n"
+    "    EXECUTE pg_catalog.format('SET LOCAL ROLE %I',\n"
+    "        coalesce((SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = "
+    "'tuplecast'),\n"
+    "                 'tuplecast_owner'));\n"
+    "END\n"
+    "$$;\n";
+
+static int take_role(PGconn *pq, bool dry_run, FILE *out, FILE *errors)
+{
+    const char *superuser = PQparameterStatus(pq, "is_superuser");
+
+    if (!superuser || strcmp(superuser, "on") != 0)
+        return 0;
+    fprintf(dry_run ? out : errors,
+            "-- As a superuser: what is installed belongs to the role tuplecast_owner, who cannot log in.\n");
+    if (!dry_run)
+        return run(pq, as_superuser, errors);
+    fputs(as_superuser, out);
+    return 0;
+}
+
 /* The version that is installed; 0 when there is none. */
 static int installed_version(PGconn *pq, int *ret_version, FILE *errors)
 {
@@ -94,6 +140,8 @@ int setup_run(const char *database, bool dry_run, FILE *out, FILE *errors)
                     errors);
         if (error == 0)
             error = installed_version(pq, &version, errors);
+        if (error == 0)
+            error = take_role(pq, dry_run, out, errors);
         if (error == 0)
             error = run_scripts(pq, version, dry_run, out, errors);
         if (error == 0)

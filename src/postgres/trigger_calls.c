@@ -1,8 +1,8 @@
 #include "postgres/trigger_calls.h"
 
+#include "base/buffer.h"
 #include "base/limits.h"
 #include "postgres/connection.h"
-#include "stream/event.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -187,22 +187,26 @@ void trigger_calls_free(struct trigger_calls *calls)
     free(calls);
 }
 
-/* Operations as an array in PostgreSQL's text form: {INSERT,UPDATE}. */
-static char *operations_text(unsigned operations)
+/* Texts as an array in PostgreSQL's text form: {"a","b"}. NULL without memory. */
+static char *array_text(const struct text_list *list)
 {
-    char *text = malloc(64);
-    const char *separator = "";
+    struct buffer text;
 
-    if (!text)
-        return NULL;
-    strcpy(text, "{");
-    for (unsigned type = EVENT_TYPE_INSERT; type <= EVENT_TYPE_TRUNCATE; type <<= 1) {
-        if (!(operations & type))
-            continue;
-        strcat(strcat(text, separator), event_type_name((enum event_type)type));
-        separator = ",";
+    buffer_init(&text, 1 << 20);
+    buffer_append_text(&text, "{");
+    for (size_t i = 0; i < list->count; i++) {
+        buffer_append_text(&text, i > 0 ? ",\"" : "\"");
+        for (const char *at = list->items[i]; *at; at++) {
+            if (*at == '"' || *at == '\\')
+                buffer_append_text(&text, "\\");
+            buffer_append(&text, at, 1);
+        }
+        buffer_append_text(&text, "\"");
     }
-    return strcat(text, "}");
+    buffer_append_text(&text, "}");
+    char *copy = buffer_text(&text) ? strdup(buffer_text(&text)) : NULL;
+    buffer_done(&text);
+    return copy;
 }
 
 static bool add_parameter(struct call *call, const char *value)
@@ -214,7 +218,7 @@ static bool add_parameter(struct call *call, const char *value)
 
 static bool prepare(struct call *call, const struct trigger_request *request)
 {
-    const struct trigger_definition *definition = request->definition;
+    const char *dry_run = request->dry_run ? "true" : "false";
 
     switch (request->verb) {
     case TRIGGER_LIST:
@@ -225,17 +229,22 @@ static bool prepare(struct call *call, const struct trigger_request *request)
         call->sql = "SELECT tuplecast.get_trigger($1)";
         return add_parameter(call, request->name);
     case TRIGGER_DELETE:
-        call->sql = "SELECT tuplecast.drop_trigger($1)";
-        return add_parameter(call, request->name);
+        call->sql = "SELECT tuplecast.drop_trigger($1, $2, $3)";
+        return add_parameter(call, request->name) && add_parameter(call, request->if_match) &&
+               add_parameter(call, dry_run);
+    case TRIGGER_TABLES:
+        call->sql = "SELECT tuplecast.list_tables($1, $2)";
+        if (!add_parameter(call, request->schema))
+            return false;
+        call->parameters[call->parameter_count] = array_text(request->schemas);
+        return call->parameters[call->parameter_count++] != NULL;
     case TRIGGER_PUT:
         break;
     }
     call->sql = "SELECT created, answer FROM tuplecast.put_trigger($1, $2, $3, $4, $5)";
-    if (!add_parameter(call, request->name) || !add_parameter(call, definition->schema) ||
-        !add_parameter(call, definition->table) || !add_parameter(call, definition->channel))
-        return false;
-    call->parameters[call->parameter_count] = operations_text(definition->operations);
-    return call->parameters[call->parameter_count++] != NULL;
+    return add_parameter(call, request->name) && add_parameter(call, request->definition->json) &&
+           add_parameter(call, request->if_match) && add_parameter(call, request->if_none_match) &&
+           add_parameter(call, dry_run);
 }
 
 int trigger_calls_add(struct trigger_calls *calls, const struct trigger_request *request, trigger_done done,

@@ -2,15 +2,21 @@
  * share, since neither may know the other. */
 #pragma once
 
+#include "base/text_list.h"
 #include "triggers/definition.h"
 
-enum trigger_verb { TRIGGER_LIST, TRIGGER_GET, TRIGGER_PUT, TRIGGER_DELETE };
+enum trigger_verb { TRIGGER_LIST, TRIGGER_GET, TRIGGER_PUT, TRIGGER_DELETE, TRIGGER_TABLES };
 
 struct trigger_request {
     enum trigger_verb verb;
-    const char *name;                            /* not for LIST */
+    const char *name;                            /* for GET, PUT and DELETE; PUT without one: the database chooses it */
     const struct trigger_definition *definition; /* for PUT */
-    const char *schema, *table, *channel;        /* for LIST; NULL: all */
+    const char *schema, *table, *channel;        /* for LIST and, the first, TABLES; NULL: all */
+    const struct text_list *schemas;             /* for TABLES: no others */
+    /* For PUT and DELETE: entity tags without quotes, separated by commas, or `*`; NULL: any (RFC 9110, section 13.1).
+     */
+    const char *if_match, *if_none_match;
+    bool dry_run; /* for PUT and DELETE: run it, and take it back */
 };
 
 struct trigger_answer {

@@ -2,13 +2,14 @@
 
 #include "stream/event.h"
 #include "stream/json_text.h"
+#include "triggers/conditions.h"
 
 #include <errno.h>
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { BODY_DEPTH_MAX = 8, IDENTIFIER_BYTES_MAX = 63 };
+enum { BODY_DEPTH_MAX = 8 };
 
 bool trigger_name_is_valid(const char *name)
 {
@@ -18,26 +19,14 @@ bool trigger_name_is_valid(const char *name)
            strspn(name, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_.-") == size;
 }
 
-/* A string member as a new text; an identifier or a channel: 1 to 63 bytes, no control characters. */
+/* A string member as a new text; an identifier or a channel. */
 static int take_name(struct json_object *value, const char *member, char **ret_text, struct buffer *problem)
 {
-    const char *text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
+    const char *text;
+    int error = condition_check_name(value, member, &text, problem);
 
-    if (!text) {
-        buffer_printf(problem, "`%s` must be a string.", member);
-        return -EPROTO;
-    }
-    size_t size = (size_t)json_object_get_string_len(value);
-    if (size == 0 || size > IDENTIFIER_BYTES_MAX || strlen(text) != size) {
-        buffer_printf(problem, "`%s` must be 1 to %d bytes long, without NUL.", member, IDENTIFIER_BYTES_MAX);
-        return -EPROTO;
-    }
-    for (size_t i = 0; i < size; i++) {
-        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f) {
-            buffer_printf(problem, "`%s` must not hold control characters.", member);
-            return -EPROTO;
-        }
-    }
+    if (error < 0)
+        return error;
     free(*ret_text);
     *ret_text = strdup(text);
     return *ret_text ? 0 : -ENOMEM;
@@ -106,29 +95,82 @@ static int take_operations(struct json_object *value, unsigned *ret_operations, 
     return 0;
 }
 
-static int refuse_member(const char *name, struct buffer *problem)
+/* A list of column names, appended to json as it goes to the database. */
+static int take_columns(struct json_object *value, const char *member, struct buffer *json, struct buffer *problem)
 {
-    buffer_printf(problem, "`%.64s` is not known; a definition has `table`, `channel` and `operations`.", name);
+    size_t count = json_object_is_type(value, json_type_array) ? json_object_array_length(value) : 0;
+    const char *name;
+
+    if (count == 0 || count > TRIGGER_COLUMNS_MAX) {
+        buffer_printf(problem, "`%s` must be a list of 1 to %d column names.", member, TRIGGER_COLUMNS_MAX);
+        return -EPROTO;
+    }
+    buffer_printf(json, ",\"%s\":[", member);
+    for (size_t i = 0; i < count; i++) {
+        int error = condition_check_name(json_object_array_get_idx(value, i), member, &name, problem);
+        if (error < 0)
+            return error;
+        buffer_append_text(json, i > 0 ? "," : "");
+        json_append_string(json, name, strlen(name));
+    }
+    buffer_append_text(json, "]");
+    return 0;
+}
+
+static int take_switch(struct json_object *value, const char *member, struct buffer *json, struct buffer *problem)
+{
+    if (!json_object_is_type(value, json_type_boolean)) {
+        buffer_printf(problem, "`%s` must be true or false.", member);
+        return -EPROTO;
+    }
+    if (json_object_get_boolean(value))
+        buffer_printf(json, ",\"%s\":true", member);
+    return 0;
+}
+
+/* json gets what is not in the struct's own members. */
+static int take_member(const char *name, struct json_object *value, struct trigger_definition *definition,
+                       struct buffer *json, struct buffer *problem)
+{
+    if (strcmp(name, "table") == 0)
+        return take_table(value, definition, problem);
+    if (strcmp(name, "channel") == 0)
+        return take_name(value, name, &definition->channel, problem);
+    if (strcmp(name, "operations") == 0)
+        return take_operations(value, &definition->operations, problem);
+    if (strcmp(name, "columns") == 0 || strcmp(name, "update_of") == 0)
+        return take_columns(value, name, json, problem);
+    if (strcmp(name, "old") == 0 || strcmp(name, "durable") == 0)
+        return take_switch(value, name, json, problem);
+    if (strcmp(name, "where") == 0)
+        return conditions_take(value, json, problem);
+    buffer_printf(
+        problem,
+        "`%.64s` is not known; a definition has `table`, `channel`, `operations`, `columns`, `update_of`, `old`, "
+        "`durable` and `where`.",
+        name);
     return -EPROTO;
 }
 
-static int take_members(struct json_object *body, struct trigger_definition *definition, struct buffer *problem)
+/* json-c keeps the last of two members with one name; whoever sent both meant something else. */
+static bool has_doubled_members(struct json_slice object, const struct json_object *parsed)
+{
+    struct json_slice key, value;
+    int count = 0;
+
+    while (json_next_member(&object, &key, &value))
+        count++;
+    return count != json_object_object_length(parsed);
+}
+
+static int take_members(struct json_object *body, struct trigger_definition *definition, struct buffer *json,
+                        struct buffer *problem)
 {
     struct json_object_iter member;
-    int error = 0;
 
     json_object_object_foreachC(body, member)
     {
-        const char *name = member.key;
-        struct json_object *value = member.val;
-        if (strcmp(name, "table") == 0)
-            error = take_table(value, definition, problem);
-        else if (strcmp(name, "channel") == 0)
-            error = take_name(value, name, &definition->channel, problem);
-        else if (strcmp(name, "operations") == 0)
-            error = take_operations(value, &definition->operations, problem);
-        else
-            error = refuse_member(name, problem);
+        int error = take_member(member.key, member.val, definition, json, problem);
         if (error < 0)
             return error;
     }
@@ -137,6 +179,40 @@ static int take_members(struct json_object *body, struct trigger_definition *def
         return -EPROTO;
     }
     return 0;
+}
+
+static void append_named(struct buffer *json, const char *name, const char *text)
+{
+    buffer_printf(json, "\"%s\":", name);
+    json_append_string(json, text, strlen(text));
+    buffer_append_text(json, ",");
+}
+
+/* The whole definition as the database gets it; rest are the members that are not in the struct. */
+static int write_json(struct trigger_definition *definition, struct buffer *rest)
+{
+    const char *separator = "";
+    struct buffer json;
+
+    buffer_init(&json, 4 * HTTP_BODY_BYTES_MAX);
+    buffer_append_text(&json, "{");
+    append_named(&json, "schema", definition->schema);
+    append_named(&json, "table", definition->table);
+    append_named(&json, "channel", definition->channel);
+    buffer_append_text(&json, "\"operations\":[");
+    for (unsigned type = EVENT_TYPE_INSERT; type <= EVENT_TYPE_TRUNCATE; type <<= 1) {
+        if (!(definition->operations & type))
+            continue;
+        buffer_printf(&json, "%s\"%s\"", separator, event_type_name((enum event_type)type));
+        separator = ",";
+    }
+    buffer_append_text(&json, "]");
+    buffer_append(&json, buffer_bytes(rest), buffer_size(rest));
+    buffer_append_text(&json, "}");
+    const char *text = rest->failed ? NULL : buffer_text(&json);
+    definition->json = text ? strdup(text) : NULL;
+    buffer_done(&json);
+    return definition->json ? 0 : -ENOMEM;
 }
 
 static int fill_defaults(struct trigger_definition *definition, struct buffer *problem)
@@ -163,8 +239,10 @@ int trigger_definition_parse(const char *body, size_t body_bytes, struct trigger
     struct json_tokener *tokener = json_tokener_new_ex(BODY_DEPTH_MAX);
     struct json_slice trimmed = json_trim((struct json_slice){body, body_bytes});
     struct json_object *value = NULL;
+    struct buffer rest;
     int error = 0;
 
+    buffer_init(&rest, 4 * HTTP_BODY_BYTES_MAX);
     if (!tokener || body_bytes > HTTP_BODY_BYTES_MAX) {
         if (tokener)
             json_tokener_free(tokener);
@@ -182,11 +260,17 @@ int trigger_definition_parse(const char *body, size_t body_bytes, struct trigger
     } else if (!object) {
         buffer_append_text(ret_problem, "The body must be a JSON object, such as {\"table\":\"public.posts\"}.");
         error = -EPROTO;
+    } else if (has_doubled_members(trimmed, value)) {
+        buffer_append_text(ret_problem, "A member is there twice.");
+        error = -EPROTO;
     } else {
-        error = take_members(value, &definition, ret_problem);
+        error = take_members(value, &definition, &rest, ret_problem);
     }
     if (error == 0)
         error = fill_defaults(&definition, ret_problem);
+    if (error == 0)
+        error = write_json(&definition, &rest);
+    buffer_done(&rest);
     json_object_put(value);
     json_tokener_free(tokener);
     if (error < 0)
@@ -201,5 +285,6 @@ void trigger_definition_done(struct trigger_definition *definition)
     free(definition->schema);
     free(definition->table);
     free(definition->channel);
+    free(definition->json);
     *definition = (struct trigger_definition){0};
 }

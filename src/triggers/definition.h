@@ -14,6 +14,7 @@ struct trigger_definition {
     char *table;
     char *channel;       /* "<table>_changes" unless given */
     unsigned operations; /* of enum event_type; INSERT, UPDATE, DELETE and TRUNCATE unless given */
+    char *json;          /* the whole definition, completed and checked, as the database gets it */
 };
 
 /* Whether name can be a trigger's: 1 to TRIGGER_NAME_BYTES_MAX of [0-9A-Za-z_.-]. */

@@ -1,0 +1,952 @@
+-- tuplecast, version 2: live triggers at statement level, with columns, old values and conditions; put, dropped and listed safely.
+--
+-- Triggers of version 1 go on working: their function is replaced under them. Putting one again gives it its new shape.
+--
+-- A logical trigger NAME is up to four of PostgreSQL's on one table, its parts: tuplecast:NAME:row, :insert, :update, :delete, :truncate.
+-- Their first argument is the channel; the second, unless it is missing or empty, is JSON of what is not default: columns, old, update_of, where;
+-- the third, when there is one, are the operations, unless they are all four. A trigger is ours when it has such a name and its function is in our schema: nothing else is listed, replaced or dropped.
+
+INSERT INTO tuplecast.version (version) VALUES (2);
+
+DROP FUNCTION tuplecast.put_trigger(text, text, text, text, text[]);
+DROP FUNCTION tuplecast.drop_trigger(text);
+DROP FUNCTION tuplecast.drop_parts(text, oid);
+DROP FUNCTION tuplecast.get_trigger(text);
+DROP FUNCTION tuplecast.list_triggers(text, text, text);
+DROP FUNCTION tuplecast.trigger_json(tuplecast.triggers);
+DROP VIEW tuplecast.triggers;
+
+-- Numbers need to differ within a transaction only, so each session takes many at once: nobody waits for the sequence.
+ALTER SEQUENCE tuplecast.serial CACHE 1000;
+
+------------------------------------------------------------------------------------------------------------------------------------------
+-- What a change sends
+--
+-- No function on the writer's way may fail, whatever the row is: NOTIFY refuses payloads of 8,000 bytes and more, a text ends at 1 GB, and
+-- many types have no equality. So everything is measured in bytes before it is put together, a row is looked at before it is made text, and rows
+-- are compared by their bytes. There is no EXCEPTION block: it would cost every write a subtransaction.
+--
+-- live() and live_statement() are SECURITY DEFINER: the writer needs no right on anything of ours; and whatever the row's types call (a cast to
+-- json of an enum can be anybody's function) runs as our owner and not as a superuser who happens to write to the table. The functions that
+-- they call have no search_path of their own, which would cost more than what they do; so nobody else may call them.
+------------------------------------------------------------------------------------------------------------------------------------------
+
+-- The names of the columns that tell the table's rows apart: the primary key, else the unique index of the replica identity, else null.
+-- Found anew for each statement, so that it is right after a column was renamed or the key was changed.
+--
+-- The replica identity's index, which is the primary key's unless somebody chose otherwise, is found without a query; whether it is the
+-- primary key's must be asked, and that would cost more than all the rest of a change of one row. But an index that is stays so for as long as
+-- it exists, and has as many columns. So what was found is remembered for the session in a setting, for indexes of one column; key_column() uses
+-- it. A rollback takes it back, like any SET. Who sets it himself deceives only the readers of what he writes anyway.
+CREATE FUNCTION tuplecast.key_columns(relation oid) RETURNS text[]
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    key record;
+    names text[];
+BEGIN
+    SELECT indexrelid AS index, indisprimary AS is_primary, indnkeyatts AS columns INTO key FROM pg_index
+     WHERE indrelid = relation AND (indisprimary OR indisreplident)
+     ORDER BY indisprimary DESC LIMIT 1;
+    FOR i IN 1 .. key.columns LOOP
+        names := names || parse_ident(pg_get_indexdef(key.index, i, true));
+    END LOOP;
+    IF key.is_primary AND key.columns = 1 THEN
+        PERFORM set_config('tuplecast.key_' || key.index, 'yes', false);
+    END IF;
+    RETURN names;
+END
+$$;
+
+-- Of a row, the members that are named, each as row_to_json wrote it. What is not there is left out.
+CREATE FUNCTION tuplecast.pick(row_json json, names text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+DECLARE
+    name text;
+    value text;
+    answer text := '';
+BEGIN
+    FOREACH name IN ARRAY names LOOP
+        value := (row_json -> name)::text;
+        IF value IS NOT NULL THEN
+            answer := answer || ',' || to_json(name)::text || ':' || value;
+        END IF;
+    END LOOP;
+    RETURN '{' || substr(answer, 2) || '}';
+END
+$$;
+
+-- The names of the members that differ between two rows of one table, which have the same members in the same order.
+CREATE FUNCTION tuplecast.changed_members(old_json json, new_json json, names text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+DECLARE
+    answer text;
+BEGIN
+    SELECT string_agg(to_json(old_key)::text, ',') INTO answer
+      FROM ROWS FROM (json_each(old_json), json_each(new_json)) AS members (old_key, old_value, new_key, new_value)
+     WHERE old_value::text <> new_value::text AND (names IS NULL OR old_key = ANY (names));
+    RETURN '[' || coalesce(answer, '') || ']';
+END
+$$;
+
+-- Puts a payload together. What is too long is left out, and `cut` says so: first old, then data, then the names of what changed, then the
+-- key. `head` is everything up to the key. `old` and `changed` are null when they are not wanted; `data` and `old` are '' when the row was
+-- too large even to be made text.
+CREATE FUNCTION tuplecast.payload(head text, id text, data text, old text, changed text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+DECLARE
+    room bigint := 7900 - octet_length(head) - octet_length(',"data":}');
+    changed_member text;
+    cut text := '"data"';
+BEGIN
+    IF old IS NULL THEN
+        IF data <> '' AND octet_length(id)::bigint + octet_length(data) <= room THEN
+            RETURN head || id || ',"data":' || data || '}';
+        END IF;
+        changed_member := '';
+    ELSE
+        changed_member := ',"changed":' || changed;
+        IF data <> '' AND old <> '' AND octet_length(id)::bigint + octet_length(data) + octet_length(',"old":') + octet_length(old)
+                                        + octet_length(changed_member) <= room THEN
+            RETURN head || id || ',"data":' || data || ',"old":' || old || changed_member || '}';
+        END IF;
+        IF data <> '' AND octet_length(id)::bigint + octet_length(data) + octet_length(changed_member)
+                          + octet_length(',"cut":["old"]') <= room THEN
+            RETURN head || id || ',"data":' || data || changed_member || ',"cut":["old"]}';
+        END IF;
+        cut := '"old","data"';
+    END IF;
+    room := room - octet_length('null,"cut":[]') - octet_length(cut);
+    IF octet_length(id)::bigint + octet_length(changed_member) <= room THEN
+        RETURN head || id || ',"data":null' || changed_member || ',"cut":[' || cut || ']}';
+    END IF;
+    IF changed_member <> '' THEN
+        room := room - octet_length(',"changed"');
+        cut := cut || ',"changed"';
+    END IF;
+    IF octet_length(id) <= room THEN
+        RETURN head || id || ',"data":null,"cut":[' || cut || ']}';
+    END IF;
+    RETURN head || 'null,"data":null,"cut":[' || cut || ',"id"]}';
+END
+$$;
+
+-- Sends one change whose rows are at hand as JSON; old_json is null unless old values are wanted.
+CREATE FUNCTION tuplecast.send(channel text, head text, keys text[], names text[], row_json json, old_json json) RETURNS boolean
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    id text := 'null';
+    data text := row_json::text;
+    old text := old_json::text;
+    changed text;
+BEGIN
+    IF array_length(keys, 1) = 1 THEN
+        id := coalesce((row_json -> keys[1])::text, 'null');
+    ELSIF keys IS NOT NULL THEN
+        id := tuplecast.pick(row_json, keys);
+    END IF;
+    IF old IS NOT NULL THEN
+        changed := tuplecast.changed_members(old_json, row_json, names);
+    END IF;
+    IF names IS NOT NULL THEN
+        data := tuplecast.pick(row_json, names);
+        IF old IS NOT NULL THEN
+            old := tuplecast.pick(old_json, names);
+        END IF;
+    END IF;
+    -- An expression, not PERFORM, which would start the executor for each change.
+    RETURN pg_notify(channel, tuplecast.payload(head || nextval('tuplecast.serial') || ',"id":', id, data, old, changed)) IS NULL;
+END
+$$;
+
+-- The query that sends a change for each row of `source`, which is `p` with the columns n and, for old values, o: rows of the table. Its $1 is
+-- the channel, $2 the beginning of every payload; more are the source's own.
+CREATE FUNCTION tuplecast.bulk_query(relation oid, names text[], old boolean, source text) RETURNS text
+LANGUAGE plpgsql STABLE
+AS $$
+DECLARE
+    keys text[] := tuplecast.key_columns(relation);
+    -- A row of more than 500,000 bytes does not fit in any case, and is not made text: what a compressed one expands to, escaped, must
+    -- stay below 1 GB, where text ends.
+    as_text text := 'CASE WHEN pg_column_size(p.n) <= 500000 THEN row_to_json(p.n)::text ELSE '''' END';
+    sent text[]; -- the columns that are sent and are there
+    id text := '''null''';
+    changed text;
+BEGIN
+    IF array_length(keys, 1) = 1 THEN
+        -- Integers are written as JSON writes them, at half the cost.
+        SELECT format(CASE WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN '(p.n).%I::text'
+                           ELSE 'coalesce(to_json((p.n).%I)::text, ''null'')' END, attname)
+          INTO id FROM pg_attribute WHERE attrelid = relation AND attname = keys[1];
+    ELSIF keys IS NOT NULL THEN
+        SELECT string_agg(format('%L || coalesce(to_json((p.n).%I)::text, ''null'')', to_json(k)::text || ':', k), ' || '','' || ')
+          INTO id FROM unnest(keys) k;
+        id := format('''{'' || %s || ''}''', id);
+    END IF;
+    SELECT array_agg(attname::text ORDER BY array_position(names, attname::text), attnum) INTO sent
+      FROM pg_attribute
+     WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped AND (names IS NULL OR attname = ANY (names));
+    IF names IS NOT NULL THEN
+        SELECT '(SELECT CASE WHEN pg_column_size(d) <= 500000 THEN row_to_json(d)::text ELSE '''' END FROM (SELECT '
+               || string_agg(format('(p.n).%I', c), ', ') || ') d)'
+          INTO as_text FROM unnest(sent) c;
+        as_text := coalesce(as_text, '''{}''');
+    END IF;
+    IF old THEN
+        -- By their bytes, because some types have no equality, or one that is anybody's function. Where it is known to be the same and built in,
+        -- equality is faster.
+        SELECT string_agg(format('CASE WHEN ' || CASE
+                   WHEN atttypid IN ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype, 'date'::regtype,
+                                     'timestamp'::regtype, 'timestamptz'::regtype) THEN '(p.o).%1$I IS DISTINCT FROM (p.n).%1$I'
+                   WHEN atttypid IN ('text'::regtype, 'varchar'::regtype) THEN '(p.o).%1$I COLLATE "C" IS DISTINCT FROM (p.n).%1$I'
+                   ELSE 'ROW((p.o).%1$I)::record OPERATOR(pg_catalog.*<>) ROW((p.n).%1$I)::record' END || ' THEN %2$L END',
+                   attname, to_json(attname::text)::text), ', ' ORDER BY attnum)
+          INTO changed FROM pg_attribute WHERE attrelid = relation AND attname = ANY (sent);
+        changed := format('''['' || array_to_string(ARRAY[%s]::text[], '','') || '']''', changed);
+    END IF;
+    -- What is short is put together here; payload() is called for the rest only.
+    RETURN format('SELECT count(pg_notify($1, CASE WHEN octet_length(id) + octet_length(data) < 6000%s'
+                  ' THEN head || id || '',"data":'' || data || %s ELSE tuplecast.payload(head, id, data, old, changed) END))'
+                  ' FROM (SELECT $2 || nextval(''tuplecast.serial'') || '',"id":'' AS head, %s AS id, %s AS data, %s AS old, %s AS changed'
+                  ' FROM %s OFFSET 0) c',
+                  CASE WHEN old THEN ' - octet_length(old) - octet_length(changed) AND data <> '''' AND old <> ''''' ELSE ' AND data <> ''''' END,
+                  CASE WHEN old THEN ''',"old":'' || old || '',"changed":'' || changed || ''}''' ELSE '''}''' END,
+                  id, as_text, CASE WHEN old THEN replace(as_text, 'p.n', 'p.o') ELSE 'NULL::text' END, coalesce(changed, 'NULL::text'),
+                  source);
+END
+$$;
+
+-- What stands before the serial number in each payload.
+CREATE FUNCTION tuplecast.payload_head(table_schema text, table_name text, operation text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+    RETURN '{"schema":' || to_json(table_schema)::text || ',"table":' || to_json(table_name)::text || ',"type":"' || operation || '","_":';
+END
+$$;
+
+-- Statement level. There are three ways: most statements change one row, and what that costs is what writers feel, so it is done with one query and
+-- as few expressions as can be (each is set up anew in each transaction); a few rows go a way that needs no planning; many rows, or large ones,
+-- are worth a query of their own, which names the table's columns.
+--
+-- STABLE is not the truth, but spares a snapshot for each expression; nothing here writes to a table, and the planner never sees a trigger function.
+CREATE FUNCTION tuplecast.live_statement() RETURNS trigger
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    row_json json;
+    more boolean;
+    rows json[];
+    olds json[];
+    keys text[];
+    names text[];
+    old boolean := false;
+    head text;
+    source text;
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        SELECT CASE WHEN pg_column_size(n) <= 500000 THEN row_to_json(n) END, EXISTS (SELECT FROM old_rows OFFSET 1)
+          INTO row_json, more FROM old_rows n LIMIT 1;
+    ELSE
+        SELECT CASE WHEN pg_column_size(n) <= 500000 THEN row_to_json(n) END, EXISTS (SELECT FROM new_rows OFFSET 1)
+          INTO row_json, more FROM new_rows n LIMIT 1;
+    END IF;
+    -- Neither the key, which is part of the row, nor the names before it can make this too long.
+    IF NOT more AND octet_length(row_json::text) < 3000 AND coalesce(TG_ARGV[1], '') = ''
+       AND current_setting('tuplecast.key_' || pg_get_replica_identity_index(TG_RELID)::oid, true) = 'yes' THEN
+        IF pg_notify(TG_ARGV[0],
+                     '{"schema":' || to_json(TG_TABLE_SCHEMA::text)::text || ',"table":' || to_json(TG_TABLE_NAME::text)::text
+                     || ',"type":"' || TG_OP || '","_":' || nextval('tuplecast.serial') || ',"id":'
+                     || (row_json -> (parse_ident(pg_get_indexdef(pg_get_replica_identity_index(TG_RELID), 1, true)))[1])::text
+                     || ',"data":' || row_json::text || '}') IS NULL THEN
+        END IF;
+        RETURN NULL;
+    ELSIF more IS NULL THEN
+        RETURN NULL; -- the statement met no row
+    END IF;
+
+    IF coalesce(TG_ARGV[1], '') <> '' THEN
+        old := TG_OP = 'UPDATE' AND coalesce((TG_ARGV[1]::json ->> 'old')::boolean, false);
+        IF TG_ARGV[1]::json -> 'columns' IS NOT NULL THEN
+            names := ARRAY(SELECT json_array_elements_text(TG_ARGV[1]::json -> 'columns'));
+        END IF;
+    END IF;
+    rows := ARRAY[row_json];
+    IF TG_OP = 'DELETE' THEN
+        source := '(SELECT n FROM old_rows n) p';
+        IF more THEN
+            rows := ARRAY(SELECT CASE WHEN pg_column_size(n) <= 500000 THEN row_to_json(n) END FROM old_rows n LIMIT 17);
+        END IF;
+    ELSE
+        source := '(SELECT n FROM new_rows n) p';
+        IF more THEN
+            rows := ARRAY(SELECT CASE WHEN pg_column_size(n) <= 500000 THEN row_to_json(n) END FROM new_rows n LIMIT 17);
+        END IF;
+        IF old THEN
+            -- Both tables hold the rows in the same order; keys may have changed.
+            olds := ARRAY(SELECT CASE WHEN pg_column_size(n) <= 500000 THEN row_to_json(n) END FROM old_rows n LIMIT 17);
+            source := '(SELECT n, o FROM (SELECT n, row_number() OVER () AS i FROM new_rows n) a'
+                      ' JOIN (SELECT o, row_number() OVER () AS i FROM old_rows o) b USING (i)) p';
+        END IF;
+    END IF;
+    head := tuplecast.payload_head(TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP);
+    IF array_length(rows, 1) > 16 OR array_position(rows::text[], NULL) IS NOT NULL
+       OR (old AND array_position(olds::text[], NULL) IS NOT NULL) THEN
+        EXECUTE tuplecast.bulk_query(TG_RELID, names, old, source) USING TG_ARGV[0], head;
+    ELSE
+        keys := tuplecast.key_columns(TG_RELID);
+        FOR i IN 1 .. array_length(rows, 1) LOOP
+            IF tuplecast.send(TG_ARGV[0], head, keys, names, rows[i], olds[i]) THEN
+            END IF;
+        END LOOP;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION tuplecast.live_statement() IS 'tuplecast: sends a statement''s changes to the channel named by the first argument';
+
+-- Row level, and TRUNCATE. A trigger on a partitioned table is at work in its partitions; what it sends names the table that it was put on.
+CREATE OR REPLACE FUNCTION tuplecast.live() RETURNS trigger
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    names text[];
+    old boolean := false;
+    table_schema text := TG_TABLE_SCHEMA;
+    table_name text := TG_TABLE_NAME;
+    head text;
+    row_json json;
+    old_json json;
+BEGIN
+    IF coalesce(TG_ARGV[1], '') <> '' AND TG_OP <> 'TRUNCATE' THEN
+        old := TG_OP = 'UPDATE' AND coalesce((TG_ARGV[1]::json ->> 'old')::boolean, false);
+        IF TG_ARGV[1]::json -> 'columns' IS NOT NULL THEN
+            names := ARRAY(SELECT json_array_elements_text(TG_ARGV[1]::json -> 'columns'));
+        END IF;
+    END IF;
+    IF pg_partition_root(TG_RELID) <> TG_RELID THEN
+        WITH RECURSIVE up AS (
+            SELECT tgrelid, tgparentid FROM pg_trigger WHERE tgrelid = TG_RELID AND tgname = TG_NAME
+            UNION ALL
+            SELECT t.tgrelid, t.tgparentid FROM up JOIN pg_trigger t ON t.oid = up.tgparentid
+        )
+        SELECT nspname, relname INTO table_schema, table_name
+          FROM up JOIN pg_class c ON c.oid = up.tgrelid JOIN pg_namespace s ON s.oid = c.relnamespace
+         WHERE up.tgparentid = 0;
+    END IF;
+    head := tuplecast.payload_head(table_schema, table_name, TG_OP);
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM tuplecast.send(TG_ARGV[0], head, NULL, NULL, 'null', NULL);
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'DELETE' THEN
+        NEW := OLD;
+    END IF;
+    IF pg_column_size(NEW) > 500000 OR (old AND pg_column_size(OLD) > 500000) THEN
+        EXECUTE tuplecast.bulk_query(TG_RELID, names, old, '(SELECT $3 AS n, $4 AS o) p') USING TG_ARGV[0], head, NEW, OLD;
+        RETURN NULL;
+    END IF;
+    row_json := row_to_json(NEW);
+    IF old THEN
+        old_json := row_to_json(OLD);
+    END IF;
+    IF tuplecast.send(TG_ARGV[0], head, tuplecast.key_columns(TG_RELID), names, row_json, old_json) THEN
+    END IF;
+    RETURN NULL;
+END
+$$;
+
+REVOKE EXECUTE ON FUNCTION tuplecast.key_columns(oid), tuplecast.key_of(oid, json), tuplecast.pick(json, text[]),
+    tuplecast.changed_members(json, json, text[]), tuplecast.payload(text, text, text, text, text),
+    tuplecast.send(text, text, text[], text[], json, json), tuplecast.bulk_query(oid, text[], boolean, text),
+    tuplecast.payload_head(text, text, text) FROM PUBLIC;
+
+------------------------------------------------------------------------------------------------------------------------------------------
+-- What there is
+--
+-- These functions run with the caller's rights: who may not change a table cannot do it through them either.
+------------------------------------------------------------------------------------------------------------------------------------------
+
+-- The second argument of a trigger; {} when it is not JSON, because anybody may make a trigger with our function by hand.
+CREATE FUNCTION tuplecast.options(argument text) RETURNS json
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF argument <> '' AND json_typeof(argument::json) = 'object' AND coalesce(json_typeof(argument::json -> 'columns'), 'array') = 'array'
+       AND coalesce(json_typeof(argument::json -> 'where'), 'array') = 'array' THEN
+        RETURN argument;
+    END IF;
+    RETURN '{}';
+EXCEPTION WHEN data_exception THEN
+    RETURN '{}';
+END
+$$;
+
+-- PostgreSQL's triggers that are ours, each with the definition that it carries.
+CREATE VIEW tuplecast.parts AS
+SELECT t.oid AS trigger,
+       t.tgname AS full_name,
+       substring(t.tgname FROM '^tuplecast:(.*):') AS name,
+       substring(t.tgname FROM '[a-z]+$') AS part,
+       t.tgrelid AS relation,
+       t.tgtype AS type,
+       t.tgenabled AS state,
+       CASE WHEN t.tgnargs > 0 THEN convert_from(substring(t.tgargs FROM 1 FOR a.first), getdatabaseencoding()) END AS channel,
+       CASE WHEN t.tgnargs > 1 THEN convert_from(substring(a.rest FROM 1 FOR position('\x00'::bytea IN a.rest) - 1), getdatabaseencoding())
+       END AS argument,
+       CASE WHEN t.tgnargs > 2
+            THEN string_to_array(convert_from(substring(a.rest FROM position('\x00'::bytea IN a.rest) + 1
+                                                        FOR length(a.rest) - position('\x00'::bytea IN a.rest) - 1), getdatabaseencoding()), ' ')
+       END AS operations,
+       ARRAY(SELECT attname::text FROM unnest(t.tgattr) WITH ORDINALITY AS u (number, position)
+               JOIN pg_attribute ON attrelid = t.tgrelid AND attnum = u.number ORDER BY u.position) AS update_of
+  FROM pg_trigger t
+  CROSS JOIN LATERAL (SELECT position('\x00'::bytea IN t.tgargs) - 1, substring(t.tgargs FROM position('\x00'::bytea IN t.tgargs) + 1))
+       AS a (first, rest)
+ WHERE t.tgfoid IN ('tuplecast.live()'::regprocedure, 'tuplecast.live_statement()'::regprocedure) AND t.tgparentid = 0
+   AND t.tgname ~ '^tuplecast:.*:(row|insert|update|delete|truncate)$';
+
+CREATE VIEW tuplecast.triggers AS
+SELECT p.name,
+       n.nspname::text AS schema,
+       c.relname::text AS "table",
+       p.channel,
+       p.operations,
+       tuplecast.options(p.argument) AS options,
+       coalesce(p.intended, '{INSERT,UPDATE,DELETE,TRUNCATE}') AS intended,
+       NULLIF(p.update_of, '{}') AS update_of,
+       p.row_level,
+       p.enabled,
+       p.equal,
+       p.parts,
+       p.relation
+  FROM (SELECT name,
+               relation,
+               min(channel) AS channel,
+               min(argument) AS argument,
+               min(operations) AS intended,
+               array_remove(ARRAY[CASE WHEN bit_or(type) & 4 > 0 THEN 'INSERT' END,
+                                  CASE WHEN bit_or(type) & 16 > 0 THEN 'UPDATE' END,
+                                  CASE WHEN bit_or(type) & 8 > 0 THEN 'DELETE' END,
+                                  CASE WHEN bit_or(type) & 32 > 0 THEN 'TRUNCATE' END], NULL) AS operations,
+               max(update_of) AS update_of,
+               bit_or(type) & 1 > 0 AS row_level,
+               bool_and(state <> 'D') AS enabled,
+               min(channel) IS NOT DISTINCT FROM max(channel) AND min(argument) IS NOT DISTINCT FROM max(argument) AS equal,
+               array_agg(part ORDER BY part) AS parts
+          FROM tuplecast.parts
+         GROUP BY name, relation) p
+  JOIN pg_class c ON c.oid = p.relation
+  JOIN pg_namespace n ON n.oid = c.relnamespace;
+
+-- Is a trigger on this table, as it is now, at row level whatever its definition? Rows that come by way of a parent table are unseen by
+-- statement triggers of the child, and the other way round.
+CREATE FUNCTION tuplecast.needs_row_level(wanted oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT relkind <> 'r' OR relispartition OR EXISTS (SELECT FROM pg_inherits WHERE wanted IN (inhrelid, inhparent))
+      FROM pg_class WHERE oid = wanted
+$$;
+
+-- What is not as it was when the trigger was put, in sentences.
+CREATE FUNCTION tuplecast.stale(t tuplecast.triggers) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH gone AS (
+        SELECT DISTINCT 'columns' AS list, name FROM json_array_elements_text(t.options -> 'columns') name
+        UNION ALL
+        SELECT DISTINCT 'where', item ->> 'column' FROM json_array_elements(t.options -> 'where') item
+        EXCEPT ALL
+        SELECT list, attname::text FROM (VALUES ('columns'), ('where')) AS lists (list), pg_attribute
+         WHERE attrelid = t.relation AND attnum > 0 AND NOT attisdropped
+    )
+    SELECT array_remove(
+               ARRAY[CASE WHEN NOT t.enabled THEN 'The trigger, or a part of it, is disabled: it sends nothing, or not everything.' END,
+                     CASE WHEN NOT t.equal THEN 'Its parts differ from each other: put it again.' END,
+                     CASE WHEN NOT t.row_level AND t.operations <> '{TRUNCATE}' AND tuplecast.needs_row_level(t.relation)
+                          THEN 'The table has become a partition or part of an inheritance tree: changes that come by way of another '
+                               'table are missing. Put the trigger again.' END]
+               || ARRAY(SELECT format('%s: column "%s" is not there any more%s', list, name,
+                                      CASE list WHEN 'columns' THEN ', so it is not sent.'
+                                                ELSE ' under this name; the condition goes on with the column that had it.' END)
+                          FROM gone ORDER BY list, name)
+               || ARRAY(SELECT format('%s is missing: a part of the trigger was dropped.', operation)
+                          FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) WITH ORDINALITY AS o (operation, position)
+                         WHERE lower(operation) <> ALL (t.parts) AND 'row' <> ALL (t.parts)
+                           AND operation = ANY (t.intended)
+                         ORDER BY position), NULL)
+$$;
+
+CREATE FUNCTION tuplecast.trigger_json(t tuplecast.triggers) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    answer text := json_strip_nulls(json_build_object(
+        'name', t.name, 'schema', t.schema, 'table', t."table", 'channel', t.channel, 'operations', t.operations,
+        'columns', t.options -> 'columns', 'update_of', t.update_of, 'old', coalesce(t.options ->> 'old' = 'true', false),
+        'durable', false, 'where', t.options -> 'where', 'level', CASE WHEN t.row_level THEN 'row' ELSE 'statement' END,
+        'enabled', t.enabled, 'stale', tuplecast.stale(t)))::text;
+BEGIN
+    RETURN left(answer, -1) || ',"etag":"' || left(md5(answer), 16) || '"}';
+END
+$$;
+
+CREATE FUNCTION tuplecast.list_triggers(of_schema text, of_table text, of_channel text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT '{"items":[' || coalesce(string_agg(tuplecast.trigger_json(t), ',' ORDER BY t.name, t.schema, t."table"), '') || ']}'
+      FROM tuplecast.triggers t
+     WHERE (of_schema IS NULL OR t.schema = of_schema) AND (of_table IS NULL OR t."table" = of_table)
+       AND (of_channel IS NULL OR t.channel = of_channel)
+$$;
+
+-- The one of that name, or null. Should there be several, on different tables, made by hand: the one that was made first.
+CREATE FUNCTION tuplecast.find_trigger(trigger_name text) RETURNS tuplecast.triggers
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT t FROM tuplecast.triggers t WHERE t.name = trigger_name
+     ORDER BY (SELECT min(trigger) FROM tuplecast.parts p WHERE p.name = t.name AND p.relation = t.relation) LIMIT 1
+$$;
+
+CREATE FUNCTION tuplecast.get_trigger(trigger_name text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found tuplecast.triggers := tuplecast.find_trigger(trigger_name);
+BEGIN
+    IF found.relation IS NULL THEN
+        RAISE no_data_found USING MESSAGE = format('There is no trigger "%s" of ours.', trigger_name),
+                                  HINT = 'GET /triggers lists those that there are.';
+    END IF;
+    RETURN tuplecast.trigger_json(found);
+END
+$$;
+
+------------------------------------------------------------------------------------------------------------------------------------------
+-- Changing them
+------------------------------------------------------------------------------------------------------------------------------------------
+
+-- Why no trigger of ours can be on this table, to go on from its name, and what to do instead; nulls when one can.
+CREATE FUNCTION tuplecast.why_not(wanted oid, OUT reason text, OUT advice text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    c record;
+BEGIN
+    SELECT relkind, relpersistence, nspname INTO c
+      FROM pg_class r JOIN pg_namespace s ON s.oid = relnamespace WHERE r.oid = wanted;
+    CASE
+        WHEN c.nspname IN ('pg_catalog', 'information_schema') OR c.nspname ~ '^pg_toast' THEN
+            reason := 'belongs to PostgreSQL itself';
+            advice := 'Changes of the catalog cannot be sent.';
+        WHEN c.nspname = 'tuplecast' THEN
+            reason := 'belongs to tuplecast itself';
+            advice := 'Put the trigger on a table of yours.';
+        WHEN c.relpersistence = 't' THEN
+            reason := 'is a temporary table';
+            advice := 'Its rows are seen by one session only. Put the trigger on a lasting table.';
+        WHEN c.relkind IN ('r', 'p', 'f') THEN
+            reason := NULL;
+        WHEN c.relkind = 'v' THEN
+            reason := 'is a view';
+            advice := 'A view has no rows of its own: put the trigger on the tables beneath it.';
+        WHEN c.relkind = 'm' THEN
+            reason := 'is a materialized view';
+            advice := 'PostgreSQL has no triggers on REFRESH: put the trigger on the tables beneath it.';
+        WHEN c.relkind = 'S' THEN
+            reason := 'is a sequence';
+            advice := 'Put the trigger on the table that uses it.';
+        WHEN c.relkind IN ('i', 'I') THEN
+            reason := 'is an index';
+            advice := 'Put the trigger on its table.';
+        ELSE
+            reason := 'is not a table';
+            advice := 'Put the trigger on the table that the rows come from.';
+    END CASE;
+END
+$$;
+
+-- Takes the locks that DDL on the table needs, its partitions' too, within two seconds together: while it waits, every new writer waits
+-- behind it. What is left of the time is the limit for whatever follows in the transaction.
+CREATE FUNCTION tuplecast.lock_for_ddl(wanted regclass, lock_mode text, deadline timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part record;
+    holders text;
+BEGIN
+    FOR part IN
+        SELECT c.oid::regclass AS relation
+          FROM (SELECT wanted, 0 UNION SELECT relid, level FROM pg_partition_tree(wanted)) AS p (relid, level)
+          JOIN pg_class c ON c.oid = p.relid
+         -- LOCK TABLE does not take foreign tables, nor tables that one has no more than the right to put triggers on: there the DDL itself
+         -- has to wait.
+         WHERE c.relkind <> 'f' AND has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')
+         ORDER BY p.level, c.oid
+    LOOP
+        PERFORM tuplecast.wait_until(deadline);
+        EXECUTE format('LOCK TABLE ONLY %s IN %s MODE', part.relation, lock_mode);
+    END LOOP;
+    PERFORM tuplecast.wait_until(deadline);
+EXCEPTION WHEN lock_not_available THEN
+    SELECT string_agg(DISTINCT pid::text, ', ') INTO holders
+      FROM pg_locks
+     WHERE locktype = 'relation' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND relation = coalesce(part.relation, wanted) AND granted AND pid <> pg_backend_pid()
+       AND (lock_mode = 'ACCESS EXCLUSIVE' OR mode NOT IN ('AccessShareLock', 'RowShareLock'));
+    RAISE lock_not_available USING
+        MESSAGE = format('Table %s is in use, and was not free within two seconds.', coalesce(part.relation, wanted)),
+        DETAIL = 'Nothing was changed. A trigger is changed while no transaction that has written to the table is open.',
+        HINT = coalesce(format('Held by the server process(es) %s (pg_stat_activity tells what they do). ', holders), '')
+               || 'Try again when they have ended.';
+END
+$$;
+
+CREATE FUNCTION tuplecast.wait_until(deadline timestamptz) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT set_config('lock_timeout', greatest(1, ceil(extract(epoch FROM deadline - clock_timestamp()) * 1000))::text || 'ms', true)
+$$;
+
+-- If-Match and If-None-Match: null, '*', or entity tags with commas between. `etag` is null when there is no such trigger.
+CREATE FUNCTION tuplecast.check_match(etag text, if_match text, if_none_match text) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF if_match IS NOT NULL AND (etag IS NULL OR (if_match <> '*' AND etag <> ALL (regexp_split_to_array(if_match, '\s*,\s*')))) THEN
+        RAISE SQLSTATE 'TC412' USING MESSAGE = CASE WHEN etag IS NULL THEN 'There is no such trigger.'
+                                                    ELSE 'The trigger is not as it was any more.' END,
+                                     HINT = 'GET it again, and decide anew.';
+    END IF;
+    IF if_none_match IS NOT NULL AND etag IS NOT NULL
+       AND (if_none_match = '*' OR etag = ANY (regexp_split_to_array(if_none_match, '\s*,\s*'))) THEN
+        RAISE SQLSTATE 'TC412' USING MESSAGE = 'The trigger exists already.', HINT = 'Without If-None-Match it is replaced.';
+    END IF;
+END
+$$;
+
+-- One condition of a definition as SQL on the row `of` (NEW or OLD). Everything is from pg_catalog, and each literal is cast to the column's
+-- type at once, so that a bad one is an error now and not in a writer's statement.
+CREATE FUNCTION tuplecast.condition(wanted oid, item json, of text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    op text := lower(item ->> 'op');
+    operator text := CASE op WHEN 'in' THEN '=' ELSE op END;
+    listed json[];
+    column_type oid;
+    column_kind "char";
+    is_builtin boolean;
+    type_name text;
+    literals text;
+BEGIN
+    IF op IN ('is null', 'is not null') THEN
+        RETURN format('%s.%I %s', of, item ->> 'column', upper(op));
+    ELSIF op IS NULL OR op NOT IN ('=', '<>', '<', '<=', '>', '>=', 'in') THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('where: "%s" is not an operator.', item ->> 'op'),
+                                            HINT = 'There are =, <>, <, <=, >, >=, in, is null and is not null.';
+    ELSIF op = 'in' AND json_typeof(item -> 'value') IS DISTINCT FROM 'array' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'where: "in" needs a list of values.';
+    END IF;
+    listed := CASE WHEN op = 'in' THEN ARRAY(SELECT json_array_elements(item -> 'value')) ELSE ARRAY[item -> 'value'] END;
+    IF array_length(listed, 1) IS NULL
+       OR EXISTS (SELECT FROM unnest(listed) v WHERE coalesce(json_typeof(v), 'null') NOT IN ('string', 'number', 'boolean')) THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('where: "%s" needs a string, a number or a boolean to compare with.', op),
+                                            HINT = 'To compare with null there are "is null" and "is not null".';
+    END IF;
+    -- A domain's values are compared as those of the type beneath.
+    WITH RECURSIVE up AS (
+        SELECT t.oid, typbasetype, typtype, typnamespace FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+         WHERE a.attrelid = wanted AND a.attname = item ->> 'column' AND a.attnum > 0 AND NOT a.attisdropped
+        UNION ALL
+        SELECT t.oid, t.typbasetype, t.typtype, t.typnamespace FROM up JOIN pg_type t ON up.typtype = 'd' AND t.oid = up.typbasetype
+    )
+    SELECT oid, typtype, typnamespace = 'pg_catalog'::regnamespace INTO column_type, column_kind, is_builtin FROM up WHERE typtype <> 'd';
+    type_name := format_type(column_type, -1);
+    IF NOT is_builtin AND column_kind <> 'e' THEN
+        -- Its operators may be anybody's functions, and the condition runs with the writer's rights.
+        RAISE feature_not_supported USING MESSAGE = format('where: column "%s" has the type %s, which is not built in.',
+                                                           item ->> 'column', type_name),
+                                          HINT = 'Conditions are for built-in types, enums, and domains over them.';
+    END IF;
+    BEGIN
+        EXECUTE format('SELECT NULL::%1$s OPERATOR(pg_catalog.%2$s) NULL::%1$s', type_name, operator);
+    EXCEPTION WHEN undefined_function OR ambiguous_function THEN
+        RAISE feature_not_supported USING MESSAGE = format('where: values of type %s cannot be compared with %s (column "%s").',
+                                                           type_name, operator, item ->> 'column'),
+                                          HINT = 'Choose another column; "is null" and "is not null" work with each.';
+    END;
+    SELECT string_agg(quote_literal(v #>> '{}'), ', ' ORDER BY i) INTO literals FROM unnest(listed) WITH ORDINALITY AS u (v, i);
+    RETURN format(CASE op WHEN 'in' THEN '%s.%I OPERATOR(pg_catalog.%s) ANY (ARRAY[%s]::%s[])' ELSE '%s.%I OPERATOR(pg_catalog.%s) %s::%s' END,
+                  of, item ->> 'column', operator, literals, type_name);
+END
+$$;
+
+-- The statements that make the parts of a trigger. `options` is what becomes the second argument.
+CREATE FUNCTION tuplecast.part_statements(trigger_name text, wanted oid, channel text, operations text[], options json, row_level boolean,
+                                          OUT parts text[], OUT statements text[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    arguments text := quote_literal(channel)
+                      || CASE WHEN options::text <> '{}' THEN ', ' || quote_literal(options)
+                              WHEN cardinality(operations) < 4 THEN ', ''''' ELSE '' END
+                      || CASE WHEN cardinality(operations) < 4 THEN ', ' || quote_literal(array_to_string(operations, ' ')) ELSE '' END;
+    update_of text := (SELECT ' OF ' || string_agg(quote_ident(c), ', ') FROM json_array_elements_text(options -> 'update_of') c);
+    operation text;
+    event text;
+    condition text;
+    form text;
+BEGIN
+    parts := '{}';
+    statements := '{}';
+    -- Without a condition one row trigger does for all operations: a condition must say NEW or OLD.
+    IF row_level AND options -> 'where' IS NULL AND operations <> '{TRUNCATE}' THEN
+        SELECT string_agg(o || CASE o WHEN 'UPDATE' THEN coalesce(update_of, '') ELSE '' END, ' OR ') INTO event
+          FROM unnest(array_remove(operations, 'TRUNCATE')) o;
+        parts := '{row}';
+        statements := ARRAY[format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s FOR EACH ROW EXECUTE FUNCTION tuplecast.live(%s)',
+                                   format('tuplecast:%s:row', trigger_name), event, wanted::regclass, arguments)];
+        operations := CASE WHEN 'TRUNCATE' = ANY (operations) THEN '{TRUNCATE}'::text[] ELSE '{}' END;
+    END IF;
+    FOREACH operation IN ARRAY operations LOOP
+        event := operation || CASE operation WHEN 'UPDATE' THEN coalesce(update_of, '') ELSE '' END;
+        IF operation = 'TRUNCATE' THEN
+            form := 'FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.live';
+        ELSIF row_level THEN
+            SELECT string_agg(tuplecast.condition(wanted, item, CASE operation WHEN 'DELETE' THEN 'OLD' ELSE 'NEW' END), ' AND ')
+              INTO condition FROM json_array_elements(options -> 'where') item;
+            form := format('FOR EACH ROW WHEN (%s) EXECUTE FUNCTION tuplecast.live', condition);
+        ELSE
+            -- Each table of rows that is named is kept for us by PostgreSQL: old ones only when they are wanted.
+            form := format('REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.live_statement',
+                           CASE WHEN operation = 'DELETE' THEN 'OLD TABLE AS old_rows'
+                                WHEN operation = 'UPDATE' AND (options ->> 'old')::boolean THEN 'OLD TABLE AS old_rows NEW TABLE AS new_rows'
+                                ELSE 'NEW TABLE AS new_rows' END);
+        END IF;
+        parts := parts || lower(operation);
+        statements := statements || format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s(%s)',
+                                           format('tuplecast:%s:%s', trigger_name, lower(operation)), event, wanted::regclass, form, arguments);
+    END LOOP;
+END
+$$;
+
+-- A list of column names: each is there, and once.
+CREATE FUNCTION tuplecast.check_columns(wanted oid, member text, names text[]) RETURNS void
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    odd text;
+BEGIN
+    SELECT string_agg(format('"%s"', coalesce(n, 'null')), ', ' ORDER BY i) INTO odd FROM unnest(names) WITH ORDINALITY AS u (n, i)
+     WHERE NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = wanted AND attname = n AND attnum > 0 AND NOT attisdropped);
+    IF odd IS NOT NULL THEN
+        RAISE undefined_column USING MESSAGE = format('%s: table %s has no column %s.', member, wanted::regclass, odd),
+                                     HINT = 'GET /tables lists the columns. Names are as they are stored, without quotes.';
+    END IF;
+    IF member <> 'where' AND cardinality(names) > (SELECT count(DISTINCT n) FROM unnest(names) n) THEN
+        RAISE duplicate_column USING MESSAGE = format('%s: a column is named twice.', member);
+    END IF;
+END
+$$;
+
+-- Runs the statements. With dry_run everything is undone again; what it would have been is the result all the same.
+CREATE FUNCTION tuplecast.run_ddl(statements text[], trigger_name text, dry_run boolean) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    statement text;
+    answer text;
+BEGIN
+    FOREACH statement IN ARRAY statements LOOP
+        EXECUTE statement;
+    END LOOP;
+    SELECT tuplecast.trigger_json(t) INTO answer FROM tuplecast.find_trigger(trigger_name) t WHERE t.name IS NOT NULL;
+    IF dry_run THEN
+        RAISE SQLSTATE 'TC000';
+    END IF;
+    RETURN answer;
+EXCEPTION WHEN SQLSTATE 'TC000' THEN
+    RETURN answer;
+END
+$$;
+
+-- Creates or replaces; does nothing, and takes no lock on the table, when the trigger is there as it should be. `name` null: one is chosen.
+CREATE FUNCTION tuplecast.put_trigger(name text, definition json, if_match text, if_none_match text, dry_run boolean,
+                                      OUT created boolean, OUT answer text)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    deadline timestamptz := clock_timestamp() + interval '2 s';
+    table_path text := format('%I.%I', definition ->> 'schema', definition ->> 'table');
+    wanted oid := to_regclass(table_path);
+    channel text := definition ->> 'channel';
+    operations text[] := ARRAY(SELECT o FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) WITH ORDINALITY AS u (o, i)
+                                WHERE o IN (SELECT json_array_elements_text(definition -> 'operations')) ORDER BY i);
+    update_of text[] := ARRAY(SELECT json_array_elements_text(definition -> 'update_of'));
+    options json;
+    row_level boolean;
+    found tuplecast.triggers;
+    refusal record;
+    parts text[];
+    statements text[];
+    obsolete text;
+    number integer := 1;
+BEGIN
+    IF wanted IS NULL THEN
+        RAISE undefined_table USING MESSAGE = format('There is no table "%s" in schema "%s".', definition ->> 'table', definition ->> 'schema'),
+                                    HINT = 'GET /tables lists the tables.';
+    END IF;
+    SELECT * INTO refusal FROM tuplecast.why_not(wanted);
+    IF refusal.reason IS NOT NULL THEN
+        RAISE wrong_object_type USING MESSAGE = format('"%s.%s" %s.', definition ->> 'schema', definition ->> 'table', refusal.reason),
+                                      HINT = refusal.advice;
+    END IF;
+    IF coalesce(octet_length(channel), 0) NOT BETWEEN 1 AND 63 OR channel ~ '[\x01-\x1f\x7f]' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'A channel''s name has 1 to 63 bytes, without control characters.';
+    ELSIF operations = '{}' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'operations: name INSERT, UPDATE, DELETE or TRUNCATE.';
+    ELSIF (definition ->> 'durable')::boolean THEN
+        RAISE feature_not_supported USING MESSAGE = 'Durable triggers are not there yet.', HINT = 'Without `durable` the trigger is live.';
+    ELSIF update_of <> '{}' AND 'UPDATE' <> ALL (operations) THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'update_of is given, but operations do not have UPDATE.';
+    ELSIF coalesce(name, 'x') !~ '^[0-9A-Za-z_.-]{1,40}$' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'A trigger''s name has 1 to 40 characters of A-Z a-z 0-9 _ - and the dot.';
+    END IF;
+    PERFORM tuplecast.check_columns(wanted, 'columns', ARRAY(SELECT json_array_elements_text(definition -> 'columns'))),
+            tuplecast.check_columns(wanted, 'update_of', update_of),
+            tuplecast.check_columns(wanted, 'where', ARRAY(SELECT c ->> 'column' FROM json_array_elements(definition -> 'where') c));
+    -- PostgreSQL has triggers for TRUNCATE of foreign tables from 16 on.
+    IF current_setting('server_version_num')::integer < 160000 AND (SELECT relkind = 'f' FROM pg_class WHERE oid = wanted) THEN
+        operations := array_remove(operations, 'TRUNCATE');
+        IF operations = '{}' THEN
+            RAISE feature_not_supported USING MESSAGE = format('"%s" is a foreign table: this PostgreSQL has no triggers for TRUNCATE of those.',
+                                                               definition ->> 'table');
+        END IF;
+    END IF;
+    options := json_strip_nulls(json_build_object(
+        'columns', definition -> 'columns', 'old', CASE WHEN (definition ->> 'old')::boolean THEN true END,
+        'update_of', CASE WHEN update_of <> '{}' THEN to_json(update_of) END,
+        'where', CASE WHEN json_array_length(definition -> 'where') > 0 THEN definition -> 'where' END));
+    row_level := (tuplecast.needs_row_level(wanted) OR update_of <> '{}' OR options -> 'where' IS NOT NULL) AND operations <> '{TRUNCATE}';
+
+    -- Two that put the same name at once take turns.
+    PERFORM tuplecast.wait_until(deadline);
+    IF name IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('tuplecast trigger ' || name, 0));
+        found := tuplecast.find_trigger(name);
+    ELSE
+        LOOP
+            name := coalesce(NULLIF(left(regexp_replace(definition ->> 'table', '[^0-9A-Za-z_.-]', '', 'g'), 34), ''), 'trigger')
+                    || CASE WHEN number > 1 THEN '_' || number ELSE '' END;
+            PERFORM pg_advisory_xact_lock(hashtextextended('tuplecast trigger ' || name, 0));
+            found := tuplecast.find_trigger(name);
+            EXIT WHEN found.relation IS NULL;
+            number := number + 1;
+        END LOOP;
+    END IF;
+    created := found.relation IS NULL;
+    PERFORM tuplecast.check_match(CASE WHEN NOT created THEN tuplecast.trigger_json(found)::json ->> 'etag' END, if_match, if_none_match);
+    IF found.relation <> wanted THEN
+        RAISE duplicate_object USING MESSAGE = format('Trigger "%s" is on table "%s.%s".', name, found.schema, found."table"),
+                                     HINT = 'Delete it first, or take another name.';
+    END IF;
+    SELECT p.parts, p.statements INTO parts, statements
+      FROM tuplecast.part_statements(name, wanted, channel, operations, options, row_level) p;
+    IF NOT created AND found.channel = channel AND found.operations = operations AND found.options::jsonb = options::jsonb
+       AND coalesce(found.update_of, '{}') = update_of AND found.row_level = row_level AND found.enabled AND found.equal
+       AND found.parts @> parts AND parts @> found.parts THEN
+        answer := tuplecast.trigger_json(found);
+        IF dry_run THEN
+            answer := json_build_object('sql', '[]'::json, 'trigger', answer::json);
+        END IF;
+        RETURN;
+    END IF;
+
+    SELECT string_agg(quote_ident(tgname), ', ') INTO obsolete FROM pg_trigger
+     WHERE tgrelid = wanted AND tgname ~ '^tuplecast:.*:(row|insert|update|delete|truncate)$'
+       AND substring(tgname FROM '^tuplecast:(.*):') = name
+       AND tgfoid NOT IN ('tuplecast.live()'::regprocedure, 'tuplecast.live_statement()'::regprocedure);
+    IF obsolete IS NOT NULL THEN
+        RAISE duplicate_object USING MESSAGE = format('Table %s has a trigger %s, which is not ours.', wanted::regclass, obsolete),
+                                     HINT = 'Drop it by SQL, or take another name.';
+    END IF;
+    -- New parts come first, so that what goes is seen in the list of statements beside what replaces it; no change is missed in any order,
+    -- because nobody can write meanwhile.
+    statements := statements || ARRAY(
+        SELECT format('DROP TRIGGER %I ON %s', full_name, wanted::regclass) FROM tuplecast.parts p
+         WHERE p.name = put_trigger.name AND p.relation = wanted AND p.part <> ALL (parts));
+    PERFORM tuplecast.lock_for_ddl(wanted, CASE WHEN array_to_string(statements, '') ~ 'DROP' THEN 'ACCESS EXCLUSIVE' ELSE 'SHARE ROW EXCLUSIVE' END, deadline);
+    answer := tuplecast.run_ddl(statements, name, dry_run);
+    IF dry_run THEN
+        answer := json_build_object('sql', statements, 'trigger', answer::json);
+    END IF;
+END
+$$;
+
+CREATE FUNCTION tuplecast.drop_trigger(name text, if_match text, dry_run boolean) RETURNS text
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    deadline timestamptz := clock_timestamp() + interval '2 s';
+    found tuplecast.triggers;
+    answer text;
+    statements text[];
+BEGIN
+    PERFORM tuplecast.wait_until(deadline);
+    PERFORM pg_advisory_xact_lock(hashtextextended('tuplecast trigger ' || name, 0));
+    answer := tuplecast.get_trigger(name);
+    found := tuplecast.find_trigger(name);
+    PERFORM tuplecast.check_match(answer::json ->> 'etag', if_match, NULL);
+    SELECT array_agg(format('DROP TRIGGER %I ON %s', p.full_name, p.relation::regclass) ORDER BY p.part) INTO statements
+      FROM tuplecast.parts p WHERE p.name = found.name AND p.relation = found.relation;
+    PERFORM tuplecast.lock_for_ddl(found.relation, 'ACCESS EXCLUSIVE', deadline);
+    PERFORM tuplecast.run_ddl(statements, name, dry_run);
+    IF dry_run THEN
+        RETURN json_build_object('sql', statements);
+    END IF;
+    RETURN answer;
+END
+$$;
+
+-- What a trigger could be put on. Rows and bytes are those of the last VACUUM or ANALYZE: to measure them would wait for locks.
+CREATE FUNCTION tuplecast.list_tables(of_schema text, schemas text[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT '{"items":[' || coalesce(string_agg(json_build_object(
+               'schema', t.nspname, 'table', t.relname,
+               'kind', CASE WHEN t.relispartition AND t.relkind = 'r' THEN 'partition'
+                            ELSE CASE t.relkind WHEN 'r' THEN 'table' WHEN 'p' THEN 'partitioned table' WHEN 'v' THEN 'view'
+                                                WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' END END,
+               'key', (SELECT json_agg(a.attname ORDER BY k.position)
+                         FROM (SELECT * FROM pg_index WHERE indrelid = t.oid AND (indisprimary OR indisreplident)
+                                ORDER BY indisprimary DESC LIMIT 1) i
+                        CROSS JOIN LATERAL generate_series(1, i.indnkeyatts) AS k (position)
+                         JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = i.indkey[k.position - 1]),
+               'columns', (SELECT coalesce(json_agg(json_strip_nulls(json_build_object(
+                                      'name', attname, 'type', format_type(atttypid, atttypmod),
+                                      'generated', CASE WHEN attgenerated <> '' THEN true END)) ORDER BY attnum), '[]')
+                             FROM pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped),
+               'rows', NULLIF(t.reltuples, -1)::bigint,
+               'bytes', (SELECT coalesce(sum(c.relpages::bigint), 0) FROM pg_class c
+                          WHERE c.oid IN (t.oid, t.reltoastrelid) OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = t.oid))
+                        * current_setting('block_size')::bigint,
+               'triggers', ARRAY(SELECT r.name FROM tuplecast.triggers r WHERE r.relation = t.oid ORDER BY r.name),
+               'possible', t.reason IS NULL, 'reason', t.reason)::text, ',' ORDER BY t.nspname, t.relname), '') || ']}'
+      FROM (SELECT c.*, n.nspname,
+                   CASE WHEN w.reason IS NOT NULL THEN format('It %s. %s', w.reason, w.advice)
+                        WHEN NOT has_schema_privilege(n.oid, 'USAGE') THEN format('The role %s may not use the schema.', current_user)
+                        WHEN NOT has_table_privilege(c.oid, 'TRIGGER')
+                        THEN format('The role %s may not put triggers on it: it must be a member of the owner %s.', current_user,
+                                    pg_get_userbyid(c.relowner)) END AS reason
+              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace CROSS JOIN LATERAL tuplecast.why_not(c.oid) w
+             WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'tuplecast')
+               AND n.nspname !~ '^pg_(toast|temp_)' AND (of_schema IS NULL OR n.nspname = of_schema)
+               AND (schemas IS NULL OR n.nspname = ANY (schemas))) t
+$$;
+
+GRANT SELECT ON tuplecast.triggers, tuplecast.parts TO PUBLIC;
