@@ -10,6 +10,7 @@ static const struct route routes[] = {
     {"GET", "/triggers", triggers_list, true},
     {"GET", "/triggers/{}", triggers_get, true},
     {"POST", "/triggers", triggers_post, true},
+    {"GET", "/channels", channels_list, false},
     {"GET", "/tables", tables_list, true},
     {"PUT", "/triggers/{}", triggers_put, true},
     {"DELETE", "/triggers/{}", triggers_delete, true},

@@ -13,6 +13,7 @@ enum MHD_Result triggers_list(struct exchange *exchange);
 enum MHD_Result triggers_get(struct exchange *exchange);
 enum MHD_Result triggers_put(struct exchange *exchange);
 enum MHD_Result triggers_post(struct exchange *exchange);
+enum MHD_Result channels_list(struct exchange *exchange);
 enum MHD_Result tables_list(struct exchange *exchange);
 enum MHD_Result triggers_delete(struct exchange *exchange);
 enum MHD_Result health_live(struct exchange *exchange);

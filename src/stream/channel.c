@@ -74,24 +74,42 @@ void channel_forget_oldest(struct channel *channel)
         return;
     struct event *oldest = *slot(channel, 0);
     channel->since = oldest->number;
+    channel->durable_since = oldest->durable.number;
     channel->memory_bytes -= event_size_bytes(oldest);
     channel->ring_first = (channel->ring_first + 1) & (channel->ring_capacity - 1);
     channel->ring_count--;
     event_unref(oldest);
 }
 
-struct event *channel_next(const struct channel *channel, uint64_t number)
+/* The first event whose number, or durable number, is above the one given: both rise along the ring. */
+static struct event *next_above(const struct channel *channel, uint64_t number, bool durable)
 {
     size_t low = 0, high = channel->ring_count; /* the answer's index is in [low, high] */
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if ((*slot(channel, middle))->number > number)
+        const struct event *event = *slot(channel, middle);
+        if ((durable ? event->durable.number : event->number) > number)
             high = middle;
         else
             low = middle + 1;
     }
     return low < channel->ring_count ? *slot(channel, low) : NULL;
+}
+
+struct event *channel_next(const struct channel *channel, uint64_t number)
+{
+    return next_above(channel, number, false);
+}
+
+struct event *channel_next_durable(const struct channel *channel, uint64_t durable_number)
+{
+    return next_above(channel, durable_number, true);
+}
+
+bool channel_is_ready(const struct channel *channel)
+{
+    return channel->durable ? channel->included : channel->listening;
 }
 
 int channel_add_feed(struct channel *channel, struct feed *feed, char *const *ids, size_t id_count)

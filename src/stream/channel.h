@@ -20,12 +20,17 @@ struct feed;
 struct channel {
     char *name;
     bool listening; /* LISTEN is in force: all that is committed from now on arrives */
+    bool durable;   /* its events come from the log, and not from LISTEN */
+    bool included;  /* durable, and read from the log: all that comes after this moment arrives */
     uint64_t since;
+    uint64_t durable_since;  /* the same, among durable numbers; for a durable channel this one counts */
     int64_t unused_since_ms; /* when its last feed left; meaningless while there are feeds */
 
     struct event **ring; /* capacity is a power of two; the oldest event is at `first` */
     size_t ring_capacity, ring_first, ring_count;
     size_t memory_bytes; /* of the events that the ring holds */
+
+    uint64_t published; /* events, since the gateway knows the channel */
 
     struct feed **feeds; /* those that read this channel; lent */
     size_t feed_count;
@@ -48,6 +53,11 @@ void channel_forget_oldest(struct channel *channel);
 
 /* Lends the first event numbered above number; NULL when there is none. */
 struct event *channel_next(const struct channel *channel, uint64_t number);
+/* Lends the first event that stands behind a durable number; all of the channel's are durable, or older than those. */
+struct event *channel_next_durable(const struct channel *channel, uint64_t durable_number);
+
+/* All that is needed for its streams to begin is in force. */
+bool channel_is_ready(const struct channel *channel);
 
 /* ids are those that the feed asks for, without any it wants all; the same at both times. 0, or -ENOMEM: then nothing
  * changed. */

@@ -20,25 +20,67 @@ int cursor_new_run(char run[CURSOR_RUN_BYTES + 1])
     return 0;
 }
 
-void cursor_format(const struct cursor *cursor, char ret_id[ID_BYTES_MAX + 1])
+void cursor_format(const struct cursor *cursor, unsigned axes, char ret_id[ID_BYTES_MAX + 1])
 {
-    snprintf(ret_id, ID_BYTES_MAX + 1, "%" PRIu64 "-%s", cursor->number, cursor->run);
+    const struct durable_position *durable = &cursor->durable;
+
+    if (axes == AXIS_LIVE)
+        snprintf(ret_id, ID_BYTES_MAX + 1, "%" PRIu64 "-%.8s", cursor->number, cursor->run);
+    else if (axes == AXIS_DURABLE)
+        snprintf(ret_id, ID_BYTES_MAX + 1, "%" PRIu64 "-%.6s", durable->number, durable->nonce);
+    else
+        snprintf(ret_id, ID_BYTES_MAX + 1, "%" PRIu64 "-%.6s_%" PRIu64 "-%.8s", durable->number, durable->nonce,
+                 cursor->number, cursor->run);
+}
+
+/* "<number>-<mark>" at *text, which moves behind it. Returns the mark's length, or -EINVAL. */
+static int parse_part(const char **text, uint64_t *ret_number, char ret_mark[CURSOR_RUN_BYTES + 1])
+{
+    const char *at = *text;
+    size_t digits = strspn(at, "0123456789");
+    uint64_t number = 0;
+
+    /* 19 digits always fit; a leading zero would make two texts of one place. */
+    if (digits == 0 || digits > 19 || (digits > 1 && at[0] == '0') || at[digits] != '-')
+        return -EINVAL;
+    for (size_t i = 0; i < digits; i++)
+        number = number * 10 + (uint64_t)(at[i] - '0');
+    size_t size = strspn(at + digits + 1, alphabet);
+    if (size != CURSOR_RUN_BYTES && size != NONCE_BYTES)
+        return -EINVAL;
+    *ret_number = number;
+    memcpy(ret_mark, at + digits + 1, size);
+    ret_mark[size] = '\0';
+    *text = at + digits + 1 + size;
+    return (int)size;
 }
 
 int cursor_parse(const char *id, struct cursor *ret_cursor)
 {
-    size_t digits = strspn(id, "0123456789");
-    uint64_t number = 0;
+    struct cursor cursor = *ret_cursor;
+    char mark[CURSOR_RUN_BYTES + 1];
+    uint64_t number;
+    int axes = 0;
+    int size = parse_part(&id, &number, mark);
 
-    /* 19 digits always fit; a leading zero would make two texts of one place. */
-    if (digits == 0 || digits > 19 || (digits > 1 && id[0] == '0') || id[digits] != '-')
+    if (size == NONCE_BYTES) {
+        axes = AXIS_DURABLE;
+        cursor.durable.number = number;
+        memcpy(cursor.durable.nonce, mark, NONCE_BYTES + 1);
+        if (*id == '_') {
+            id++;
+            size = parse_part(&id, &number, mark);
+            if (size != CURSOR_RUN_BYTES)
+                return -EINVAL;
+        }
+    }
+    if (size == CURSOR_RUN_BYTES) {
+        axes |= AXIS_LIVE;
+        cursor.number = number;
+        memcpy(cursor.run, mark, CURSOR_RUN_BYTES + 1);
+    }
+    if (*id != '\0' || axes == 0)
         return -EINVAL;
-    const char *run = id + digits + 1;
-    if (strlen(run) != CURSOR_RUN_BYTES || strspn(run, alphabet) != CURSOR_RUN_BYTES)
-        return -EINVAL;
-    for (size_t i = 0; i < digits; i++)
-        number = number * 10 + (uint64_t)(id[i] - '0');
-    ret_cursor->number = number;
-    memcpy(ret_cursor->run, run, CURSOR_RUN_BYTES + 1);
-    return 0;
+    *ret_cursor = cursor;
+    return axes;
 }

@@ -7,25 +7,19 @@
 
 enum { GAP_BYTES_MAX = 1024, READY_BYTES_MAX = 1 << 20 };
 
-static void format_id(const struct hub_state *hub, uint64_t number, char ret_id[ID_BYTES_MAX + 1])
-{
-    struct cursor cursor = hub->now;
-
-    cursor.number = number;
-    cursor_format(&cursor, ret_id);
-}
-
-void encode_event(struct hub_state *hub, const struct selection *selection, const struct event *event,
-                  struct buffer *out)
+void encode_event(struct hub_state *hub, const struct selection *selection, unsigned axes, const struct event *event,
+                  const struct cursor *place, struct buffer *out)
 {
     char id[ID_BYTES_MAX + 1];
 
     if (event->type == EVENT_TYPE_OUTAGE) {
-        format_id(hub, event->number - 1, id);
-        encode_gap(hub, "outage", id, event->number, event->number, out);
+        struct cursor before = *place;
+        before.number = event->number - 1;
+        cursor_format(&before, axes, id);
+        encode_gap(hub, "outage", id, axes, place, place, out);
         return;
     }
-    format_id(hub, event->number, id);
+    cursor_format(place, axes, id);
     frame_event(out, id, selection_event_name(selection, event), event_json(event), event->json_bytes);
 }
 
@@ -33,7 +27,8 @@ static void count_gap(struct stream_stats *stats, const char *reason)
 {
     switch (reason[0]) {
     case 'r':
-        stats->gaps_restart++;
+        stats->gaps_restart += reason[2] == 's';
+        stats->gaps_rewound += reason[2] == 'w';
         break;
     case 'o':
         stats->gaps_outage++;
@@ -50,14 +45,14 @@ static void count_gap(struct stream_stats *stats, const char *reason)
     }
 }
 
-void encode_gap(struct hub_state *hub, const char *reason, const char *requested, uint64_t resumed, uint64_t position,
-                struct buffer *out)
+void encode_gap(struct hub_state *hub, const char *reason, const char *requested, unsigned axes,
+                const struct cursor *resumed, const struct cursor *position, struct buffer *out)
 {
     char id[ID_BYTES_MAX + 1], resumed_id[ID_BYTES_MAX + 1];
     struct buffer json;
 
-    format_id(hub, position, id);
-    format_id(hub, resumed, resumed_id);
+    cursor_format(position, axes, id);
+    cursor_format(resumed, axes, resumed_id);
     buffer_init(&json, GAP_BYTES_MAX);
     buffer_printf(&json, "{\"reason\":\"%s\",\"requested\":", reason);
     if (requested && requested[0])
@@ -72,13 +67,14 @@ void encode_gap(struct hub_state *hub, const char *reason, const char *requested
     count_gap(&hub->stats, reason);
 }
 
-void encode_ready(const struct hub_state *hub, const struct selection *selection, uint64_t number, struct buffer *out)
+void encode_ready(const struct hub_state *hub, const struct selection *selection, unsigned axes,
+                  const struct cursor *place, struct buffer *out)
 {
     const struct text_list *channels = &selection->channels;
     char id[ID_BYTES_MAX + 1];
     struct buffer json;
 
-    format_id(hub, number, id);
+    cursor_format(place, axes, id);
     buffer_init(&json, READY_BYTES_MAX);
     buffer_append_text(&json, "{\"channels\":[");
     for (size_t i = 0; i < channels->count; i++) {

@@ -4,6 +4,9 @@
  * Everything is in one allocation; texts are lent as long as the event lives. */
 #pragma once
 
+#include "stream/cursor.h"
+
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -17,12 +20,15 @@ enum event_type {
 };
 
 struct event {
-    uint64_t number;     /* the hub's; 0 until published */
+    uint64_t number; /* the hub's; 0 until published */
+    /* Of a durable event its own place; of another one, the last durable event's that was published before it. */
+    struct durable_position durable;
     int64_t received_us; /* CLOCK_MONOTONIC, when it was read from the database */
     uint32_t references;
     uint32_t json_bytes;
     uint32_t schema_at, table_at, id_at; /* offsets into text; 0: none */
     enum event_type type;
+    bool is_durable;
     char text[]; /* the JSON line, NUL; then what filters look at, each with its NUL */
 };
 

@@ -14,7 +14,7 @@ struct feed *feed_new(struct hub_state *hub, char *key, struct selection *select
     struct feed *feed = calloc(1, sizeof(*feed));
     struct channel **copy = malloc(count * sizeof(struct channel *));
 
-    if (!feed || !copy)
+    if (!feed || !copy || !(feed->durable_channels.items = calloc(count, sizeof(char *))))
         goto fail;
     memcpy(copy, channels, count * sizeof(struct channel *));
     feed->hub = hub;
@@ -34,9 +34,12 @@ struct feed *feed_new(struct hub_state *hub, char *key, struct selection *select
     feed->key = key;
     feed->selection = *selection;
     *selection = (struct selection){0};
+    feed_find_axes(feed);
     hub->stats.feeds++;
     return feed;
 fail:
+    if (feed)
+        free(feed->durable_channels.items);
     free(copy);
     free(feed);
     return NULL;
@@ -65,15 +68,32 @@ void feed_free(struct feed *feed)
     feed->hub->stats.feed_bytes -= feed->counted_bytes;
     frame_log_done(&feed->log);
     selection_done(&feed->selection);
+    free(feed->durable_channels.items);
     free(feed->channels);
     free(feed->key);
     free(feed);
 }
 
+void feed_find_axes(struct feed *feed)
+{
+    struct text_list *durable = &feed->durable_channels;
+
+    feed->axes = 0;
+    durable->count = 0;
+    for (size_t i = 0; i < feed->selection.channels.count; i++) {
+        feed->axes |= feed->channels[i]->durable ? AXIS_DURABLE : AXIS_LIVE;
+        if (feed->channels[i]->durable)
+            durable->items[durable->count++] = feed->selection.channels.items[i];
+    }
+}
+
 bool feed_is_ready(const struct feed *feed)
 {
+    /* Which channels are durable decides what a client's id means. */
+    if (feed->hub->options.on_history_wanted && !feed->hub->durable_known)
+        return false;
     for (size_t i = 0; i < feed->selection.channels.count; i++)
-        if (!feed->channels[i]->listening)
+        if (!channel_is_ready(feed->channels[i]))
             return false;
     return true;
 }
@@ -135,14 +155,15 @@ void feed_halve_log(struct feed *feed)
         drop_log_below(feed, note ? note->end : frame_log_head(&feed->log));
 }
 
-static void end_frame(struct feed *feed, uint64_t number, int64_t received_us)
+static void end_frame(struct feed *feed, uint64_t number, const struct durable_position *durable, int64_t received_us)
 {
     feed->last_frame_ms = loop_turn_ms(feed->hub->loop);
-    if (frame_log_end_frame(&feed->log, number, received_us) < 0) {
+    if (frame_log_end_frame(&feed->log, number, durable, received_us) < 0) {
         feed_fall_behind(feed);
         return;
     }
-    feed->head_number = number;
+    feed->head.number = number;
+    feed->head.durable = *durable;
     count_bytes(feed);
     if (buffer_size(&feed->log.bytes) > feed->hub->options.feed_log_bytes)
         feed_halve_log(feed);
@@ -151,10 +172,22 @@ static void end_frame(struct feed *feed, uint64_t number, int64_t received_us)
 
 void feed_append_event(struct feed *feed, const struct event *event)
 {
+    struct cursor place = feed->hub->now;
+
     if (feed->live_count == 0 || !selection_wants(&feed->selection, event))
         return;
-    encode_event(feed->hub, &feed->selection, event, frame_log_begin_frame(&feed->log));
-    end_frame(feed, event->number, event->received_us);
+    place.number = event->number;
+    place.durable = event->durable;
+    encode_event(feed->hub, &feed->selection, feed->axes, event, &place, frame_log_begin_frame(&feed->log));
+    end_frame(feed, event->number, &event->durable, event->received_us);
+}
+
+void feed_append_gap(struct feed *feed, const char *reason, const char *requested, const struct cursor *place)
+{
+    if (feed->live_count == 0)
+        return;
+    encode_gap(feed->hub, reason, requested, feed->axes, place, place, frame_log_begin_frame(&feed->log));
+    end_frame(feed, place->number, &place->durable, 0);
 }
 
 static void append_control_to(struct feed *feed, struct subscriber_list *list, const char *name, const char *data)
@@ -166,7 +199,7 @@ static void append_control_to(struct feed *feed, struct subscriber_list *list, c
         if (subscriber->state == SUBSCRIBER_LIVE || subscriber->feed != feed)
             continue;
         subscriber_append_control(subscriber, name, data);
-        if (list == &feed->opening)
+        if (list == &feed->opening || list == &feed->hub->waiting)
             subscriber_serve(subscriber);
     }
 }
@@ -178,6 +211,7 @@ void feed_append_control(struct feed *feed, const char *name, const char *data)
     append_control_to(feed, &feed->opening, name, data);
     append_control_to(feed, &feed->blocked, name, data);
     append_control_to(feed, &feed->hub->catching, name, data);
+    append_control_to(feed, &feed->hub->waiting, name, data);
     feed->last_frame_ms = loop_turn_ms(feed->hub->loop);
     if (feed->live_count == 0)
         return;
@@ -187,7 +221,7 @@ void feed_append_control(struct feed *feed, const char *name, const char *data)
         frame_comment(out, data);
     if (name)
         feed->status_end = frame_log_head(&feed->log);
-    end_frame(feed, feed->hub->now.number, 0);
+    end_frame(feed, feed->hub->now.number, &feed->hub->now.durable, 0);
 }
 
 int feed_flush(struct feed *feed, int sends_max)

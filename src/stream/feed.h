@@ -4,7 +4,7 @@
  *   opening   wait for LISTEN
  *   live      writable; ordered by offset: who was served longest ago stands first
  *   blocked   their socket is full; epoll tells when it is not
- * and those that are being caught up and are writable are in the hub's `catching`. */
+ * and those that are being caught up and are writable are in the hub's `catching`, or in `waiting` for history. */
 #pragma once
 
 #include "stream/channel.h"
@@ -16,11 +16,14 @@ struct feed {
     char *key; /* first: the tree of feeds compares it */
     struct hub_state *hub;
     struct selection selection;
-    struct channel **channels; /* lent; as many as selection.channels, in the same order */
+    struct channel **channels;         /* lent; as many as selection.channels, in the same order */
+    struct text_list durable_channels; /* the names of the durable ones; its texts are the selection's */
+
+    unsigned axes; /* AXIS_LIVE, AXIS_DURABLE: of the kinds of its channels */
 
     struct frame_log log;
     size_t counted_bytes; /* what of the log is in stats.feed_bytes */
-    uint64_t head_number; /* while somebody is LIVE: all that is wanted up to this number is before the head */
+    struct cursor head;   /* while somebody is LIVE: all that is wanted up to this place is before the log's head */
     size_t live_count;    /* who reads the log, writable or blocked: without any, nothing is encoded */
     uint64_t status_end;  /* offset behind the last control event on the log */
     size_t subscriber_count;
@@ -37,11 +40,17 @@ struct feed {
 struct feed *feed_new(struct hub_state *hub, char *key, struct selection *selection, struct channel **channels);
 void feed_free(struct feed *feed); /* closes its subscribers */
 
-/* All its channels are being listened to. */
+/* Its channels have become live or durable. */
+void feed_find_axes(struct feed *feed);
+
+/* All its channels are being listened to, or read from the log. */
 bool feed_is_ready(const struct feed *feed);
 
 /* Encodes event for those who read the log. Without memory they fall back to catching up. */
 void feed_append_event(struct feed *feed, const struct event *event);
+
+/* A gap on the log, behind which place is where the stream is. */
+void feed_append_gap(struct feed *feed, const char *reason, const char *requested, const struct cursor *place);
 
 /* Everybody goes back to catching up: for when something could not be put onto the log. */
 void feed_fall_behind(struct feed *feed);

@@ -58,14 +58,15 @@ static uint64_t last_end(const struct frame_log *log)
     return log->note_end > log->note_first ? log->notes[log->note_end - 1].end : log->tail;
 }
 
-int frame_log_end_frame(struct frame_log *log, uint64_t number, int64_t received_us)
+int frame_log_end_frame(struct frame_log *log, uint64_t number, const struct durable_position *durable,
+                        int64_t received_us)
 {
     if (log->bytes.failed || make_room(log) < 0) {
         log->bytes.end = log->bytes.start + (size_t)(last_end(log) - log->tail);
         log->bytes.failed = false;
         return -ENOMEM;
     }
-    log->notes[log->note_end++] = (struct frame_note){frame_log_head(log), number, received_us};
+    log->notes[log->note_end++] = (struct frame_note){frame_log_head(log), number, *durable, received_us};
     return 0;
 }
 

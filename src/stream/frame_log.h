@@ -8,12 +8,14 @@
 #pragma once
 
 #include "base/buffer.h"
+#include "stream/cursor.h"
 
 #include <stdint.h>
 
 struct frame_note {
-    uint64_t end;        /* offset behind the frame */
-    uint64_t number;     /* of the event; for a frame without one, of the newest event before it */
+    uint64_t end;    /* offset behind the frame */
+    uint64_t number; /* of the event; for a frame without one, of the newest event before it */
+    struct durable_position durable;
     int64_t received_us; /* when its event came from the database; 0 for a frame without an event */
 };
 
@@ -36,7 +38,8 @@ static inline uint64_t frame_log_head(const struct frame_log *log)
 /* Where the caller writes a frame's bytes; it must be followed by frame_log_end_frame. */
 struct buffer *frame_log_begin_frame(struct frame_log *log);
 /* Returns 0, or -ENOMEM: the frame is taken back. */
-int frame_log_end_frame(struct frame_log *log, uint64_t number, int64_t received_us);
+int frame_log_end_frame(struct frame_log *log, uint64_t number, const struct durable_position *durable,
+                        int64_t received_us);
 
 /* Lends the bytes from offset up to the head. */
 const char *frame_log_bytes(const struct frame_log *log, uint64_t offset, size_t *ret_size_bytes);

@@ -1,11 +1,9 @@
 #include "stream/hub.h"
 
 #include "base/log.h"
-#include "stream/decode.h"
 #include "stream/frame.h"
-#include "stream/hub_state.h"
+#include "stream/hub_own.h"
 #include "stream/memory.h"
-#include "stream/registry.h"
 #include "stream/subscriber.h"
 
 #include <assert.h>
@@ -17,13 +15,6 @@
 #include <unistd.h>
 
 enum { TICK_MS = 1000 };
-
-struct hub {
-    struct hub_state state;
-    struct registry registry;
-    struct loop_timer tick;
-    bool outage_unmarked; /* the connection was lost, and nothing has come since */
-};
 
 static void serve_catching(struct hub_state *state, int sends_max)
 {
@@ -92,10 +83,23 @@ static void on_tick(struct loop_timer *timer)
     }
     for (struct channel *channel = TAILQ_FIRST(&hub->registry.channels); channel; channel = next_channel) {
         next_channel = TAILQ_NEXT(channel, link);
+        if (state->tick_open && channel->included)
+            continue; /* the reader has its name */
         if (channel->feed_count > 0 || now_ms - channel->unused_since_ms < state->options.linger_ms)
             continue;
         registry_remove_channel(&hub->registry, channel);
     }
+    if (state->durable_up) {
+        history_drop_failed(&state->history);
+        subscriber_wake_waiting(state);
+    }
+}
+
+static void on_history(void *context)
+{
+    struct hub *hub = context;
+
+    subscriber_wake_waiting(&hub->state);
 }
 
 struct hub *hub_new(struct loop *loop, const struct hub_options *options)
@@ -108,7 +112,9 @@ struct hub *hub_new(struct loop *loop, const struct hub_options *options)
     hub->state.options = *options;
     hub->state.service.on_task = on_service;
     TAILQ_INIT(&hub->state.catching);
+    TAILQ_INIT(&hub->state.waiting);
     TAILQ_INIT(&hub->state.dirty);
+    history_init(&hub->state.history, options->memory_bytes / 4, on_history, hub);
     registry_init(&hub->registry, &hub->state);
     int error = cursor_new_run(hub->state.now.run);
     if (error == 0)
@@ -129,7 +135,12 @@ void hub_free(struct hub *hub)
     hub->state.closing = false; /* no callback any more */
     while (!TAILQ_EMPTY(&hub->state.catching))
         subscriber_free(TAILQ_FIRST(&hub->state.catching));
+    while (!TAILQ_EMPTY(&hub->state.waiting))
+        subscriber_free(TAILQ_FIRST(&hub->state.waiting));
     registry_done(&hub->registry);
+    history_done(&hub->state.history);
+    text_list_done(&hub->state.durable_names);
+    free(hub->wanted.items);
     loop_task_cancel(hub->state.loop, &hub->state.service);
     loop_timer_done(&hub->tick);
     free(hub);
@@ -143,79 +154,11 @@ void hub_reconfigure(struct hub *hub, const struct hub_options *options)
     *ours = *options;
     ours->on_channel_wanted = kept.on_channel_wanted;
     ours->on_closed = kept.on_closed;
+    ours->on_history_wanted = kept.on_history_wanted;
     ours->context = kept.context;
 }
 
-/* An event that cannot be passed on: whoever reads the channel is told that something is missing. */
-static void lose_event(struct hub *hub, struct channel *channel, const char *why)
-{
-    hub->state.stats.events_rejected++;
-    log_error("event lost", log_text("channel", channel->name), log_text("why", why));
-    memory_forget_up_to(&hub->registry, channel, ++hub->state.now.number);
-    for (size_t i = 0; i < channel->feed_count; i++)
-        feed_fall_behind(channel->feeds[i]);
-}
-
-/* Puts the outage, once, into every channel's memory and every feed, in front of the first event that comes after it:
- * so that who comes back later is told of it in its place. */
-static void mark_outage(struct hub *hub)
-{
-    const struct event_parts parts = {.type = EVENT_TYPE_OUTAGE, .json = "", .json_bytes = 0};
-    struct event *event;
-    struct channel *channel;
-    struct feed *feed;
-
-    if (!hub->outage_unmarked)
-        return;
-    hub->outage_unmarked = false;
-    uint64_t number = ++hub->state.now.number;
-    event = event_new(&parts);
-    if (event)
-        event->number = number;
-    TAILQ_FOREACH (channel, &hub->registry.channels, link) {
-        if (channel->listening && event)
-            memory_keep(&hub->registry, channel, event);
-        else if (channel->listening)
-            memory_forget_up_to(&hub->registry, channel, number);
-    }
-    TAILQ_FOREACH (feed, &hub->registry.feeds, link) {
-        if (event)
-            feed_append_event(feed, event);
-        else
-            feed_fall_behind(feed);
-    }
-    event_unref(event);
-}
-
-void hub_publish(struct hub *hub, const char *channel_name, const char *payload, size_t payload_bytes)
-{
-    struct channel *channel = registry_channel(&hub->registry, channel_name);
-    struct feed_array readers[2];
-    struct event *event;
-
-    if (!channel || !channel->listening)
-        return;       /* its last stream has left meanwhile, or its LISTEN is not confirmed yet */
-    mark_outage(hub); /* the connection is new, and LISTEN in force again, before it is known to be up */
-    int error = decode_payload(channel_name, payload, payload_bytes, &event);
-    if (error < 0) {
-        lose_event(hub, channel, strerror(-error));
-        return;
-    }
-    event->number = ++hub->state.now.number;
-    event->received_us = loop_clock_us();
-    hub->state.stats.events_published++;
-    memory_keep(&hub->registry, channel, event);
-    audience_find(&channel->audience, event, readers);
-    for (size_t i = 0; i < readers[0].count; i++)
-        feed_append_event(readers[0].items[i], event);
-    for (size_t i = 0; i < readers[1].count; i++)
-        feed_append_event(readers[1].items[i], event);
-    memory_bound(&hub->registry);
-    event_unref(event);
-}
-
-/* Starts the subscribers of a feed that have waited for its channels. */
-static void open_waiting(struct feed *feed)
+void hub_open_waiting(struct feed *feed)
 {
     struct subscriber *next;
 
@@ -239,7 +182,7 @@ void hub_channel_listening(struct hub *hub, const char *channel_name)
     channel->since = ++hub->state.now.number;
     for (size_t i = 0; i < channel->feed_count; i++)
         if (feed_is_ready(channel->feeds[i]))
-            open_waiting(channel->feeds[i]);
+            hub_open_waiting(channel->feeds[i]);
 }
 
 static void tell_status(struct hub *hub)
@@ -266,11 +209,11 @@ void hub_database_up(struct hub *hub)
     if (hub->state.database_up)
         return;
     hub->state.database_up = true;
-    mark_outage(hub);
+    hub_mark_outage(hub);
     tell_status(hub);
     TAILQ_FOREACH (feed, &hub->registry.feeds, link)
         if (feed_is_ready(feed))
-            open_waiting(feed);
+            hub_open_waiting(feed);
 }
 
 bool hub_is_behind(const struct hub *hub)
@@ -333,6 +276,7 @@ int hub_subscribe(struct hub *hub, struct selection *selection, const struct sta
         close(fd);
         return error < 0 ? error : -ENOMEM;
     }
+    hub_include_channels(hub);
     setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &hub->state.options.send_buffer_bytes, sizeof(int));
     struct subscriber *subscriber = subscriber_new(feed, fd, start);
     if (!subscriber)
@@ -373,7 +317,7 @@ void hub_close(struct hub *hub)
         if (feed->live_count > 0) {
             const char bye[] = "{\"reason\":\"shutdown\"}";
             frame_event(out, NULL, "bye", bye, sizeof(bye) - 1);
-            frame_log_end_frame(&feed->log, state->now.number, 0);
+            frame_log_end_frame(&feed->log, state->now.number, &state->now.durable, 0);
         }
     }
     state->closing = true;
@@ -383,9 +327,23 @@ void hub_close(struct hub *hub)
         end_all(&feed->opening);
     }
     end_all(&state->catching);
+    end_all(&state->waiting);
 }
 
 const struct stream_stats *hub_stats(const struct hub *hub)
 {
     return &hub->state.stats;
+}
+
+void hub_each_channel(const struct hub *hub, void (*visit)(void *context, const struct hub_channel *channel),
+                      void *context)
+{
+    const struct channel *channel;
+
+    TAILQ_FOREACH (channel, &hub->registry.channels, link) {
+        struct hub_channel seen = {channel->name, 0, channel->published, channel_is_ready(channel), channel->durable};
+        for (size_t i = 0; i < channel->feed_count; i++)
+            seen.streams += channel->feeds[i]->subscriber_count;
+        visit(context, &seen);
+    }
 }

@@ -25,6 +25,8 @@
 #include <stdint.h>
 
 struct hub;
+struct history_page;
+struct history_request;
 
 struct hub_options {
     int64_t heartbeat_ms;
@@ -46,6 +48,9 @@ struct hub_options {
     /* After hub_close: the last stream is gone. May be called from within hub_close; must not free the hub.
      */
     void (*on_closed)(void *context);
+    /* Read a page of the log (stream/durable.h). The request is lent; the answer comes later, never from within. NULL:
+     * no durable channels. */
+    void (*on_history_wanted)(void *context, struct history_page *page, const struct history_request *request);
     void *context;
 };
 
@@ -90,3 +95,16 @@ int hub_subscribe(struct hub *hub, struct selection *selection, const struct sta
 void hub_close(struct hub *hub);
 
 const struct stream_stats *hub_stats(const struct hub *hub);
+
+/* A channel that the hub knows: one with streams, or that had some a moment ago. */
+struct hub_channel {
+    const char *name;
+    size_t streams;     /* that read it now */
+    uint64_t published; /* events, since the hub has known it */
+    bool listening;     /* everything that is committed from now on arrives */
+    bool durable;
+};
+
+/* Calls visit for each channel, in no order; everything is lent for the call. */
+void hub_each_channel(const struct hub *hub, void (*visit)(void *context, const struct hub_channel *channel),
+                      void *context);

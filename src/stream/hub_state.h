@@ -3,8 +3,10 @@
 
 #include "loop/loop.h"
 #include "stream/cursor.h"
+#include "stream/history.h"
 #include "stream/hub.h"
 #include "stream/stats.h"
+#include "stream/tick_log.h"
 
 #include <sys/queue.h>
 
@@ -19,14 +21,23 @@ struct hub_state {
     struct hub_options options;
     struct stream_stats stats;
 
-    struct cursor now; /* the newest number given, and this run */
-    uint64_t drops;    /* events that any channel forgot, ever */
+    struct cursor now;              /* the newest number given, this run, and the newest durable event's place */
+    struct text_list durable_names; /* of all durable channels; meaningless before they are known */
+    bool durable_known;
+    bool durable_up;                   /* the log is being read, and what follows now.durable will come */
+    struct durable_position open_tick; /* the end of the tick that is being published */
+    bool to_include;                   /* there are durable channels that are not read yet */
+    bool tick_open;                    /* in the middle of a tick: no channel can join */
+    struct history history;
+    struct tick_log ticks;
+    uint64_t drops; /* events that any channel forgot, ever */
     struct origins origins;
     bool database_up;
     bool closing; /* each stream ends as soon as it has taken its `bye` */
 
     /* Work for the service task: subscribers to be caught up, and feeds with bytes to send. */
     struct subscriber_list catching;
+    struct subscriber_list waiting; /* for a page of history */
     struct feed_list dirty;
     struct loop_task service;
 };

@@ -52,5 +52,6 @@ void memory_forget_up_to(struct registry *registry, struct channel *channel, uin
     while (channel->ring_count > 0)
         forget_oldest(registry->hub, channel);
     channel->since = number;
+    channel->durable_since = registry->hub->now.durable.number;
     registry->hub->drops++;
 }

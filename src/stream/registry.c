@@ -47,6 +47,8 @@ static struct channel *obtain_channel(struct registry *registry, const char *nam
         return NULL;
     }
     channel->unused_since_ms = loop_turn_ms(hub->loop);
+    channel->durable = text_list_has(&hub->durable_names, name);
+    hub->to_include |= channel->durable;
     TAILQ_INSERT_TAIL(&registry->channels, channel, link);
     hub->stats.channels++;
     hub->options.on_channel_wanted(hub->options.context, channel->name, true);

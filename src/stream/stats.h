@@ -34,7 +34,7 @@ struct stream_stats {
     uint64_t events_sent;      /* frames handed to the kernel, times subscribers */
     uint64_t bytes_sent;
     uint64_t sends; /* calls of send */
-    uint64_t gaps_restart, gaps_outage, gaps_lagged, gaps_expired, gaps_unknown_id;
+    uint64_t gaps_restart, gaps_rewound, gaps_outage, gaps_lagged, gaps_expired, gaps_unknown_id;
     struct latency_histogram latency; /* read from the database -> handed to the kernel; the oldest event of
                                          each send stands for all */
 };

@@ -1,8 +1,7 @@
 #include "stream/subscriber.h"
 
-#include "stream/encode.h"
+#include "stream/catch_up.h"
 #include "stream/frame.h"
-#include "stream/replay.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -13,8 +12,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { EVENTS_SEEN_PER_FILL = 1024 }; /* a filter may drop most of them: bounds the work of one turn */
-
 static void move_to(struct subscriber *subscriber, struct subscriber_list *list)
 {
     if (subscriber->list)
@@ -24,7 +21,7 @@ static void move_to(struct subscriber *subscriber, struct subscriber_list *list)
         TAILQ_INSERT_TAIL(list, subscriber, link);
 }
 
-static void set_state(struct subscriber *subscriber, enum subscriber_state state)
+void subscriber_set_state(struct subscriber *subscriber, enum subscriber_state state)
 {
     if (subscriber->state == SUBSCRIBER_LIVE)
         subscriber->feed->live_count--;
@@ -33,9 +30,7 @@ static void set_state(struct subscriber *subscriber, enum subscriber_state state
     subscriber->state = state;
 }
 
-/* Own bytes exist only while there are some: an idle stream pays nothing for them. NULL when out of memory.
- */
-static struct buffer *own_bytes(struct subscriber *subscriber)
+struct buffer *subscriber_own_bytes(struct subscriber *subscriber)
 {
     if (!subscriber->own) {
         subscriber->own = malloc(sizeof(*subscriber->own));
@@ -99,7 +94,7 @@ void subscriber_free(struct subscriber *subscriber)
 {
     struct hub_state *hub = subscriber->feed->hub;
 
-    set_state(subscriber, SUBSCRIBER_ENDING);
+    subscriber_set_state(subscriber, SUBSCRIBER_ENDING);
     move_to(subscriber, NULL);
     subscriber->feed->subscriber_count--;
     hub->stats.streams--;
@@ -113,96 +108,16 @@ void subscriber_free(struct subscriber *subscriber)
         hub->options.on_closed(hub->options.context);
 }
 
-/* Something may be missing up to resumed; the stream goes on behind position. */
-static void announce_gap(struct subscriber *subscriber, const char *reason, const char *requested, uint64_t resumed,
-                         uint64_t position)
-{
-    struct buffer *own = own_bytes(subscriber);
-
-    if (own)
-        encode_gap(subscriber->feed->hub, reason, requested, resumed, position, own);
-    subscriber->gap_known = resumed;
-    subscriber->number = position;
-}
-
-static uint64_t starting_number(const struct feed *feed, const struct start *start)
-{
-    uint64_t earliest = UINT64_MAX;
-
-    if (!start->earliest)
-        return feed->hub->now.number;
-    for (size_t i = 0; i < feed->selection.channels.count; i++)
-        if (feed->channels[i]->since < earliest)
-            earliest = feed->channels[i]->since;
-    return earliest;
-}
-
-/* Sets the position, and announces a gap where the client's id has no meaning here. */
-static void find_position(struct subscriber *subscriber)
-{
-    const struct hub_state *hub = subscriber->feed->hub;
-    const struct start *start = subscriber->start;
-    struct cursor cursor;
-
-    subscriber->number = starting_number(subscriber->feed, start);
-    subscriber->quiet_drops = start->earliest ? hub->drops : UINT64_MAX;
-    if (!start->has_id)
-        return;
-    if (cursor_parse(start->id, &cursor) < 0) {
-        announce_gap(subscriber, "unknown-id", start->id, subscriber->number, subscriber->number);
-    } else if (strcmp(cursor.run, hub->now.run) != 0) {
-        announce_gap(subscriber, "restart", start->id, subscriber->number, subscriber->number);
-    } else if (cursor.number > hub->now.number) {
-        announce_gap(subscriber, "unknown-id", start->id, subscriber->number, subscriber->number);
-    } else {
-        subscriber->number = cursor.number;
-        subscriber->quiet_drops = UINT64_MAX;
-    }
-}
-
-/* A channel has forgotten a part of what comes next. When the client asked for the earliest there is, that is simply
- * its start. What the other channels remember of that part still follows. */
-static void pass_gap(struct subscriber *subscriber, const struct replay *replay)
-{
-    const struct hub_state *hub = subscriber->feed->hub;
-    struct cursor cursor = hub->now;
-    char requested[ID_BYTES_MAX + 1];
-    uint64_t position = replay->gap_end;
-
-    if (subscriber->quiet_drops == hub->drops) {
-        subscriber->gap_known = replay->gap_end;
-        return;
-    }
-    if (replay->event && replay->event->number <= position)
-        position = replay->event->number - 1;
-    cursor.number = subscriber->number;
-    cursor_format(&cursor, requested);
-    announce_gap(subscriber, subscriber->lagged ? "lagged" : "expired", requested, replay->gap_end, position);
-}
-
-static enum replay_step next_step(const struct subscriber *subscriber, struct replay *ret_replay)
-{
-    const struct feed *feed = subscriber->feed;
-
-    return replay_next(feed->channels, feed->selection.channels.count, subscriber->number, subscriber->gap_known,
-                       ret_replay);
-}
-
 void subscriber_open(struct subscriber *subscriber)
 {
     struct feed *feed = subscriber->feed;
-    struct replay replay;
 
     assert(subscriber->state == SUBSCRIBER_OPENING);
-    find_position(subscriber);
-    /* What is missing right at the start is said before `ready`. */
-    while (next_step(subscriber, &replay) == REPLAY_GAP)
-        pass_gap(subscriber, &replay);
-    if (own_bytes(subscriber))
-        encode_ready(feed->hub, &feed->selection, subscriber->number, subscriber->own);
+    catch_up_begin(subscriber);
+    subscriber->unready = true; /* what is missing right at the start is said before `ready` */
     free(subscriber->start);
     subscriber->start = NULL;
-    set_state(subscriber, SUBSCRIBER_CATCHING);
+    subscriber_set_state(subscriber, SUBSCRIBER_CATCHING);
     if (subscriber->list == &feed->opening) {
         move_to(subscriber, &feed->hub->catching);
         loop_task_queue(feed->hub->loop, &feed->hub->service);
@@ -211,7 +126,7 @@ void subscriber_open(struct subscriber *subscriber)
 
 void subscriber_append_control(struct subscriber *subscriber, const char *name, const char *data)
 {
-    struct buffer *own = own_bytes(subscriber);
+    struct buffer *own = subscriber_own_bytes(subscriber);
 
     if (!own)
         return;
@@ -232,52 +147,18 @@ void subscriber_fall_behind(struct subscriber *subscriber)
 
     assert(subscriber->state == SUBSCRIBER_LIVE);
     /* The rest of the frame that it is in, or the whole next one; then on from that frame's number. */
-    if (note && own_bytes(subscriber))
+    if (note && subscriber_own_bytes(subscriber))
         buffer_append(subscriber->own, bytes, (size_t)(note->end - subscriber->offset));
-    subscriber->number = note ? note->number : feed->head_number;
+    subscriber->number = note ? note->number : feed->head.number;
+    subscriber->durable = note ? note->durable : feed->head.durable;
     if (note && note->received_us > 0)
         feed->hub->stats.events_sent++;
     subscriber->lagged = true;
     subscriber->missed_status |= feed->status_end > subscriber->offset;
-    set_state(subscriber, SUBSCRIBER_CATCHING);
+    subscriber_set_state(subscriber, SUBSCRIBER_CATCHING);
     if (subscriber->list == &feed->live) {
         move_to(subscriber, &feed->hub->catching);
         loop_task_queue(feed->hub->loop, &feed->hub->service);
-    }
-}
-
-/* Encodes what comes next out of the channels' memory, until there is enough to send or nothing is left: then
- * it is LIVE. */
-static void fill(struct subscriber *subscriber)
-{
-    struct feed *feed = subscriber->feed;
-    struct hub_state *hub = feed->hub;
-    struct buffer *own = own_bytes(subscriber);
-    struct replay replay;
-
-    for (int seen = 0; own && seen < EVENTS_SEEN_PER_FILL && buffer_size(own) < hub->options.catch_up_bytes; seen++) {
-        enum replay_step step = next_step(subscriber, &replay);
-        if (step == REPLAY_END) {
-            if (subscriber->missed_status)
-                frame_event(own, NULL, "status", hub_status(hub), strlen(hub_status(hub)));
-            subscriber->missed_status = false;
-            set_state(subscriber, SUBSCRIBER_LIVE);
-            subscriber->offset = frame_log_head(&feed->log);
-            if (feed->head_number < subscriber->number)
-                feed->head_number = subscriber->number;
-            subscriber->lagged = false;
-            subscriber->quiet_drops = UINT64_MAX;
-            return;
-        }
-        if (step == REPLAY_GAP) {
-            pass_gap(subscriber, &replay);
-            continue;
-        }
-        if (selection_wants(&feed->selection, replay.event)) {
-            encode_event(hub, &feed->selection, replay.event, own);
-            hub->stats.events_sent++;
-        }
-        subscriber->number = replay.event->number;
     }
 }
 
@@ -343,7 +224,7 @@ void subscriber_serve(struct subscriber *subscriber)
     struct hub_state *hub = feed->hub;
 
     if (subscriber->state == SUBSCRIBER_CATCHING)
-        fill(subscriber);
+        catch_up_fill(subscriber);
     int error = send_pending(subscriber);
     if (error == -EAGAIN) {
         if (subscriber->list != &feed->blocked) {
@@ -366,19 +247,35 @@ void subscriber_serve(struct subscriber *subscriber)
         move_to(subscriber, &feed->live);
         break;
     case SUBSCRIBER_CATCHING:
-        move_to(subscriber, &hub->catching);
-        loop_task_queue(hub->loop, &hub->service);
+        if (!subscriber->waits) {
+            move_to(subscriber, &hub->catching);
+            loop_task_queue(hub->loop, &hub->service);
+        } else if (subscriber->list != &hub->waiting) {
+            move_to(subscriber, &hub->waiting);
+        }
         break;
     case SUBSCRIBER_ENDING:
         break;
     }
 }
 
+void subscriber_wake_waiting(struct hub_state *hub)
+{
+    struct subscriber *subscriber;
+
+    if (TAILQ_EMPTY(&hub->waiting))
+        return;
+    TAILQ_FOREACH (subscriber, &hub->waiting, link)
+        subscriber->list = &hub->catching;
+    TAILQ_CONCAT(&hub->catching, &hub->waiting, link);
+    loop_task_queue(hub->loop, &hub->service);
+}
+
 void subscriber_end(struct subscriber *subscriber, const char *name, const char *data)
 {
     if (subscriber->state != SUBSCRIBER_LIVE) {
         subscriber_append_control(subscriber, name, data);
-        set_state(subscriber, SUBSCRIBER_ENDING);
+        subscriber_set_state(subscriber, SUBSCRIBER_ENDING);
     }
     if (subscriber->list != &subscriber->feed->blocked)
         subscriber_serve(subscriber);

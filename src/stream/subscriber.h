@@ -17,18 +17,24 @@ struct subscriber {
     struct subscriber_list *list; /* the one it stands in */
     TAILQ_ENTRY(subscriber) link;
 
-    uint64_t offset;       /* LIVE: of the next byte in the feed's log */
-    uint64_t number;       /* other states: of the last event that is in `own` or was sent */
+    uint64_t offset; /* LIVE: of the next byte in the feed's log */
+    /* Other states: of the last event that is in `own` or was sent; on live channels, and on durable ones. */
+    uint64_t number;
+    struct durable_position durable;
     struct buffer *own;    /* bytes for this one alone, sent before anything else; NULL when there are none */
     struct start *start;   /* while OPENING */
     struct origin *origin; /* NULL when addresses are not counted */
     uint64_t gap_known;    /* up to here the client knows that something may be missing */
+    uint64_t page_seen;    /* the serial of the last page of history that it has read */
     uint64_t quiet_drops;  /* a start from the earliest: as long as hub->drops is this, gaps are just the
                               beginning */
     int64_t blocked_since_ms;
     enum subscriber_state state;
     bool lagged;        /* was LIVE before it came to be CATCHING */
     bool missed_status; /* the log dropped a control event that it had not sent */
+    bool verified;      /* its durable place exists; otherwise that is what a client says */
+    bool waits;         /* CATCHING, and there is nothing for it now */
+    bool unready;       /* has not been told `ready` */
     bool broken;        /* something for it could not be kept: it must end */
 };
 
@@ -45,6 +51,15 @@ void subscriber_append_control(struct subscriber *subscriber, const char *name, 
 
 /* From LIVE back to CATCHING, because the log is about to drop what it has not sent. */
 void subscriber_fall_behind(struct subscriber *subscriber);
+
+/* Who waits for history, or for this gateway to come up with another one, looks again. */
+void subscriber_wake_waiting(struct hub_state *hub);
+
+/* Its bytes for itself alone, which exist only while there are some: an idle stream pays nothing for them. NULL without
+ * memory. */
+struct buffer *subscriber_own_bytes(struct subscriber *subscriber);
+
+void subscriber_set_state(struct subscriber *subscriber, enum subscriber_state state);
 
 /* Fills, sends and moves it to the list where it then belongs; may free it. One send at most. */
 void subscriber_serve(struct subscriber *subscriber);

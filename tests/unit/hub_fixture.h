@@ -273,6 +273,9 @@ static inline void close_hub(void)
     f = (struct hub_fixture){0};
 }
 
+/* What reads history, where there are durable channels. */
+static void (*history_hook)(void *context, struct history_page *page, const struct history_request *request);
+
 static inline void open_hub(void)
 {
     f.loop = loop_new();
@@ -290,6 +293,7 @@ static inline void open_hub(void)
         .send_buffer_bytes = 4096,
         .on_channel_wanted = on_fixture_channel_wanted,
         .on_closed = on_fixture_closed,
+        .on_history_wanted = history_hook,
     };
     f.listen_by_itself = true;
     f.hub = hub_new(f.loop, &f.options);

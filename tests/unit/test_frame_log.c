@@ -2,10 +2,12 @@
 
 #include "unit.h"
 
+static const struct durable_position nowhere;
+
 static void append(struct frame_log *log, const char *frame, uint64_t number)
 {
     buffer_append_text(frame_log_begin_frame(log), frame);
-    assert_int_equal(frame_log_end_frame(log, number, (int64_t)number * 10), 0);
+    assert_int_equal(frame_log_end_frame(log, number, &nowhere, (int64_t)number * 10), 0);
 }
 
 static void assert_bytes(const struct frame_log *log, uint64_t offset, const char *expected)
@@ -77,7 +79,7 @@ static void a_frame_that_failed_is_taken_back_and_the_log_goes_on(void **state)
         struct buffer *frame = frame_log_begin_frame(&log);
         buffer_append_text(frame, "half of a fr");
         frame->failed = true;
-        assert_true(frame_log_end_frame(&log, 9, 0) < 0);
+        assert_true(frame_log_end_frame(&log, 9, &nowhere, 0) < 0);
         assert_int_equal(frame_log_head(&log), head);
         append(&log, "one", 1);
         append(&log, "two", 2);
@@ -129,10 +131,10 @@ static void random_step(uint64_t *dice, struct frame_log *log)
         buffer_append(frame_log_begin_frame(log), frame, size);
         if (roll(dice, 50) == 0) {
             log->bytes.failed = true;
-            assert_true(frame_log_end_frame(log, 0, 0) < 0);
+            assert_true(frame_log_end_frame(log, 0, &nowhere, 0) < 0);
             return;
         }
-        assert_int_equal(frame_log_end_frame(log, frames * 3, 0), 0);
+        assert_int_equal(frame_log_end_frame(log, frames * 3, &nowhere, 0), 0);
         ends[frames + 1] = ends[frames] + size;
         frames++;
     } else if (die < 90) {

@@ -22,7 +22,7 @@ static const char *tell(struct channel *const *channels, size_t count, uint64_t 
     struct replay replay;
 
     story[0] = '\0';
-    while ((step = replay_next(channels, count, number, gap_known, &replay)) != REPLAY_END) {
+    while ((step = replay_next(channels, count, number, 0, gap_known, &replay)) != REPLAY_END) {
         if (step == REPLAY_GAP)
             gap_known = replay.gap_end;
         else

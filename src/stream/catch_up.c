@@ -1,0 +1,258 @@
+#include "stream/catch_up.h"
+
+#include "stream/encode.h"
+#include "stream/frame.h"
+#include "stream/replay.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { EVENTS_SEEN_PER_FILL = 1024 }; /* a filter may drop most of them: bounds the work of one turn */
+
+static struct cursor place_of(const struct subscriber *subscriber)
+{
+    struct cursor place = subscriber->feed->hub->now;
+
+    place.number = subscriber->number;
+    place.durable = subscriber->durable;
+    return place;
+}
+
+/* Something may be missing up to resumed, on live channels; the stream goes on behind where it is now. */
+static void announce_gap(struct subscriber *subscriber, const char *reason, const char *requested, uint64_t resumed)
+{
+    struct buffer *own = subscriber_own_bytes(subscriber);
+    struct cursor position = place_of(subscriber), end = position;
+
+    end.number = resumed;
+    if (own)
+        encode_gap(subscriber->feed->hub, reason, requested, subscriber->feed->axes, &end, &position, own);
+    subscriber->gap_known = resumed;
+}
+
+static uint64_t starting_number(const struct feed *feed, const struct start *start)
+{
+    uint64_t earliest = UINT64_MAX;
+
+    if (!start->earliest)
+        return feed->hub->now.number;
+    for (size_t i = 0; i < feed->selection.channels.count; i++)
+        if (!feed->channels[i]->durable && feed->channels[i]->since < earliest)
+            earliest = feed->channels[i]->since;
+    return earliest == UINT64_MAX ? feed->hub->now.number : earliest;
+}
+
+/* Of an id's live part. NULL, or why it has no meaning here. */
+static const char *take_live_part(struct subscriber *subscriber, int axes, const struct cursor *cursor)
+{
+    const struct hub_state *hub = subscriber->feed->hub;
+
+    if (axes < 0 || !(axes & AXIS_LIVE))
+        return "unknown-id";
+    if (strcmp(cursor->run, hub->now.run) != 0)
+        return "restart";
+    if (cursor->number > hub->now.number)
+        return "unknown-id";
+    subscriber->number = cursor->number;
+    subscriber->quiet_drops = UINT64_MAX;
+    return NULL;
+}
+
+static const char *take_durable_part(struct subscriber *subscriber, int axes, const struct cursor *cursor)
+{
+    if (axes < 0 || !(axes & AXIS_DURABLE))
+        return "unknown-id";
+    subscriber->durable = cursor->durable;
+    subscriber->verified = tick_log_knows(&subscriber->feed->hub->ticks, &cursor->durable);
+    return NULL;
+}
+
+void catch_up_begin(struct subscriber *subscriber)
+{
+    const struct feed *feed = subscriber->feed;
+    const struct start *start = subscriber->start;
+    struct cursor cursor = feed->hub->now;
+    const char *live = NULL, *durable = NULL;
+
+    subscriber->number = starting_number(feed, start);
+    subscriber->quiet_drops = start->earliest ? feed->hub->drops : UINT64_MAX;
+    if (start->earliest)
+        subscriber->durable = (struct durable_position){0};
+    else
+        subscriber->durable = feed->hub->now.durable;
+    /* The earliest place is found by the first page. */
+    subscriber->verified = !start->earliest || !(feed->axes & AXIS_DURABLE);
+    if (!start->has_id)
+        return;
+    int axes = cursor_parse(start->id, &cursor);
+    if (feed->axes & AXIS_DURABLE)
+        durable = take_durable_part(subscriber, axes, &cursor);
+    if (feed->axes & AXIS_LIVE)
+        live = take_live_part(subscriber, axes, &cursor);
+    if (live || durable)
+        announce_gap(subscriber, live ? live : durable, start->id, subscriber->number);
+}
+
+/* A live channel has forgotten a part of what comes next. When the client asked for the earliest there is, that is
+ * simply its start. What the other channels remember of that part still follows. */
+static void pass_gap(struct subscriber *subscriber, const struct replay *replay)
+{
+    const struct feed *feed = subscriber->feed;
+    struct cursor before = place_of(subscriber);
+    char requested[ID_BYTES_MAX + 1];
+    uint64_t position = replay->gap_end;
+
+    if (subscriber->quiet_drops == feed->hub->drops) {
+        subscriber->gap_known = replay->gap_end;
+        return;
+    }
+    if (replay->live_next > 0 && replay->live_next <= position)
+        position = replay->live_next - 1;
+    cursor_format(&before, feed->axes, requested);
+    subscriber->number = position;
+    announce_gap(subscriber, subscriber->lagged ? "lagged" : "expired", requested, replay->gap_end);
+}
+
+const char *catch_up_reason(enum history_verdict verdict)
+{
+    return verdict == HISTORY_EXPIRED ? "expired" : verdict == HISTORY_REWOUND ? "rewound" : "unknown-id";
+}
+
+void catch_up_lose(struct subscriber *subscriber, const char *reason, const struct durable_position *resumed)
+{
+    const struct feed *feed = subscriber->feed;
+    struct buffer *own = subscriber_own_bytes(subscriber);
+    struct cursor place = place_of(subscriber);
+    char requested[ID_BYTES_MAX + 1];
+
+    cursor_format(&place, feed->axes, requested);
+    subscriber->durable = place.durable = *resumed;
+    subscriber->verified = true;
+    if (own)
+        encode_gap(feed->hub, reason, requested, feed->axes, &place, &place, own);
+}
+
+/* The page with what comes next, asked for if need be; NULL: not yet. */
+static struct history_page *find_page(struct subscriber *subscriber)
+{
+    struct feed *feed = subscriber->feed;
+    struct hub_state *hub = feed->hub;
+    const struct history_request request = {subscriber->durable, &feed->durable_channels};
+    struct history_page *page =
+        history_find(&hub->history, request.channels, &request.from, !subscriber->verified, subscriber->page_seen);
+
+    if (!page && hub->durable_up) {
+        page = history_begin(&hub->history, request.channels, &request.from);
+        if (page)
+            hub->options.on_history_wanted(hub->options.context, page, &request);
+    }
+    return page && page->ready ? page : NULL;
+}
+
+static void say_ready(struct subscriber *subscriber)
+{
+    const struct feed *feed = subscriber->feed;
+    struct cursor place = place_of(subscriber);
+
+    if (!subscriber->unready)
+        return;
+    subscriber->unready = false;
+    encode_ready(feed->hub, &feed->selection, feed->axes, &place, subscriber->own);
+}
+
+static void take_event(struct subscriber *subscriber, const struct event *event)
+{
+    struct feed *feed = subscriber->feed;
+
+    if (event->is_durable)
+        subscriber->durable = event->durable;
+    else
+        subscriber->number = event->number;
+    if (!selection_wants(&feed->selection, event))
+        return;
+    struct cursor place = place_of(subscriber);
+    encode_event(feed->hub, &feed->selection, feed->axes, event, &place, subscriber->own);
+    feed->hub->stats.events_sent++;
+}
+
+/* Returns whether to look further: there is room for more, and nothing to wait for. */
+static bool read_history(struct subscriber *subscriber)
+{
+    size_t bytes_max = subscriber->feed->hub->options.catch_up_bytes;
+    struct history_page *page = find_page(subscriber);
+
+    if (!page) {
+        subscriber->waits = true;
+        return false;
+    }
+    subscriber->page_seen = page->serial;
+    if (history_is_from(page, &subscriber->durable)) {
+        if (page->verdict != HISTORY_OK)
+            catch_up_lose(subscriber, catch_up_reason(page->verdict), &page->start);
+        subscriber->durable = page->start;
+        subscriber->verified = true;
+    }
+    say_ready(subscriber);
+    for (size_t i = history_index(page, subscriber->durable.number); i < page->event_count; i++) {
+        if (buffer_size(subscriber->own) >= bytes_max)
+            return false;
+        take_event(subscriber, page->events[i]);
+    }
+    if (page->end.number >= subscriber->durable.number)
+        subscriber->durable = page->end;
+    return true;
+}
+
+/* It has all that there is: from here on it reads the feed's log. */
+static void go_live(struct subscriber *subscriber)
+{
+    struct feed *feed = subscriber->feed;
+    struct hub_state *hub = feed->hub;
+
+    if (subscriber->missed_status)
+        frame_event(subscriber->own, NULL, "status", hub_status(hub), strlen(hub_status(hub)));
+    subscriber->missed_status = false;
+    subscriber_set_state(subscriber, SUBSCRIBER_LIVE);
+    subscriber->offset = frame_log_head(&feed->log);
+    feed->head = hub->now;
+    subscriber->lagged = false;
+    subscriber->quiet_drops = UINT64_MAX;
+}
+
+/* One step. Returns whether another one can follow. */
+static bool step(struct subscriber *subscriber)
+{
+    const struct feed *feed = subscriber->feed;
+    const struct hub_state *hub = feed->hub;
+    struct replay replay;
+    enum replay_step what = replay_next(feed->channels, feed->selection.channels.count, subscriber->number,
+                                        subscriber->durable.number, subscriber->gap_known, &replay);
+
+    if (what == REPLAY_HISTORY || !subscriber->verified)
+        return read_history(subscriber);
+    if (what == REPLAY_GAP) {
+        pass_gap(subscriber, &replay);
+        return true;
+    }
+    say_ready(subscriber);
+    if (what == REPLAY_EVENT) {
+        take_event(subscriber, replay.event);
+        return true;
+    }
+    /* From a replica that is ahead of this one: what we publish next it has already. */
+    subscriber->waits = (feed->axes & AXIS_DURABLE) && subscriber->durable.number > hub->now.durable.number;
+    if (!subscriber->waits)
+        go_live(subscriber);
+    return false;
+}
+
+void catch_up_fill(struct subscriber *subscriber)
+{
+    size_t bytes_max = subscriber->feed->hub->options.catch_up_bytes;
+    struct buffer *own = subscriber_own_bytes(subscriber);
+
+    subscriber->waits = false;
+    for (int steps = 0; own && steps < EVENTS_SEEN_PER_FILL && buffer_size(own) < bytes_max; steps++)
+        if (!step(subscriber))
+            return;
+}

@@ -1,0 +1,194 @@
+#include "stream/durable.h"
+
+#include "base/log.h"
+#include "stream/catch_up.h"
+#include "stream/decode.h"
+#include "stream/hub_own.h"
+#include "stream/memory.h"
+#include "stream/subscriber.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void open_ready(struct hub *hub)
+{
+    struct feed *feed;
+
+    if (hub->state.database_up)
+        TAILQ_FOREACH (feed, &hub->registry.feeds, link)
+            if (feed_is_ready(feed))
+                hub_open_waiting(feed);
+}
+
+void hub_include_channels(struct hub *hub)
+{
+    struct hub_state *state = &hub->state;
+    struct channel *channel;
+    bool any = false;
+
+    if (!state->durable_up || state->tick_open || !state->to_include)
+        return;
+    state->to_include = false;
+    TAILQ_FOREACH (channel, &hub->registry.channels, link) {
+        if (!channel->durable || channel->included)
+            continue;
+        any = channel->included = true;
+        memory_forget_up_to(&hub->registry, channel, ++state->now.number);
+    }
+    if (any)
+        open_ready(hub);
+}
+
+void hub_durable_channels(struct hub *hub, char *const *names, size_t count)
+{
+    struct hub_state *state = &hub->state;
+    struct channel *channel;
+    struct feed *feed;
+
+    text_list_done(&state->durable_names);
+    if (text_list_init(&state->durable_names, (const char *const *)names, count) < 0)
+        log_error("no memory for the names of the durable channels", log_number("count", (int64_t)count));
+    state->durable_known = true;
+    TAILQ_FOREACH (channel, &hub->registry.channels, link) {
+        channel->durable = text_list_has(&state->durable_names, channel->name);
+        channel->included &= channel->durable;
+        state->to_include |= channel->durable && !channel->included;
+    }
+    TAILQ_FOREACH (feed, &hub->registry.feeds, link)
+        feed_find_axes(feed);
+    hub_include_channels(hub);
+    open_ready(hub);
+}
+
+void hub_durable_up(struct hub *hub, const struct durable_position *position)
+{
+    struct hub_state *state = &hub->state;
+
+    if (state->ticks.count == 0) {
+        state->now.durable = *position;
+        tick_log_add(&state->ticks, position->number > 0 ? position->number - 1 : 0, position->number, position->nonce);
+    }
+    state->durable_up = true;
+    history_drop_failed(&state->history);
+    hub_include_channels(hub);
+    subscriber_wake_waiting(state);
+}
+
+void hub_durable_down(struct hub *hub)
+{
+    hub->state.durable_up = false;
+    hub->state.tick_open = false;
+}
+
+const struct durable_position *hub_durable_position(const struct hub *hub)
+{
+    return &hub->state.now.durable;
+}
+
+/* The channels that the tick is read for. Without memory for the list none joins, and they wait for the next tick. */
+static void list_wanted(struct hub *hub)
+{
+    struct channel *channel;
+    size_t count = 0;
+
+    TAILQ_FOREACH (channel, &hub->registry.channels, link)
+        count += channel->included;
+    char **items = realloc(hub->wanted.items, (count + 1) * sizeof(char *));
+    hub->wanted.count = 0;
+    if (!items)
+        return;
+    hub->wanted.items = items;
+    TAILQ_FOREACH (channel, &hub->registry.channels, link)
+        if (channel->included)
+            items[hub->wanted.count++] = channel->name;
+}
+
+void hub_durable_begin(struct hub *hub, uint64_t base, uint64_t count, const char *nonce,
+                       const struct text_list **ret_channels)
+{
+    struct hub_state *state = &hub->state;
+
+    tick_log_add(&state->ticks, base, base + count, nonce);
+    state->open_tick = (struct durable_position){.number = base + count};
+    memcpy(state->open_tick.nonce, nonce, strnlen(nonce, NONCE_BYTES + 1));
+    hub_include_channels(hub);
+    list_wanted(hub);
+    state->tick_open = true;
+    *ret_channels = &hub->wanted;
+}
+
+void hub_durable_event(struct hub *hub, uint64_t number, const char *channel_name, const char *payload,
+                       size_t payload_bytes)
+{
+    struct hub_state *state = &hub->state;
+    struct channel *channel = registry_channel(&hub->registry, channel_name);
+    struct event *event;
+
+    assert(state->tick_open);
+    if (number <= state->now.durable.number)
+        return; /* it was published before the connection broke */
+    state->now.durable = state->open_tick;
+    state->now.durable.number = number;
+    if (!channel || !channel->included)
+        return;
+    int error = decode_payload(channel_name, payload, payload_bytes, &event);
+    if (error < 0) {
+        hub_lose_event(hub, channel, strerror(-error));
+        return;
+    }
+    event->is_durable = true;
+    event->durable = state->now.durable;
+    hub_pass_on(hub, channel, event);
+}
+
+void hub_durable_end(struct hub *hub)
+{
+    struct hub_state *state = &hub->state;
+
+    state->tick_open = false;
+    if (state->open_tick.number > state->now.durable.number)
+        state->now.durable = state->open_tick;
+    hub_include_channels(hub);
+    subscriber_wake_waiting(state);
+}
+
+/* Those that are not LIVE: the log's gap does not reach them. */
+static void lose_in(struct subscriber_list *list, const char *reason, const struct durable_position *resumed)
+{
+    struct subscriber *subscriber;
+
+    TAILQ_FOREACH (subscriber, list, link)
+        if (subscriber->state == SUBSCRIBER_CATCHING && (subscriber->feed->axes & AXIS_DURABLE))
+            catch_up_lose(subscriber, reason, resumed);
+}
+
+void hub_durable_lost(struct hub *hub, enum history_verdict why, const struct durable_position *resumed)
+{
+    struct hub_state *state = &hub->state;
+    const char *reason = catch_up_reason(why);
+    char requested[ID_BYTES_MAX + 1];
+    struct channel *channel;
+    struct feed *feed;
+
+    struct cursor before = state->now;
+    state->tick_open = false;
+    state->now.durable = *resumed;
+    state->now.number++;
+    tick_log_clear(&state->ticks);
+    tick_log_add(&state->ticks, resumed->number > 0 ? resumed->number - 1 : 0, resumed->number, resumed->nonce);
+    TAILQ_FOREACH (channel, &hub->registry.channels, link)
+        if (channel->durable)
+            memory_forget_up_to(&hub->registry, channel, state->now.number);
+    lose_in(&state->catching, reason, resumed);
+    lose_in(&state->waiting, reason, resumed);
+    TAILQ_FOREACH (feed, &hub->registry.feeds, link) {
+        if (!(feed->axes & AXIS_DURABLE))
+            continue;
+        cursor_format(&before, feed->axes, requested);
+        lose_in(&feed->blocked, reason, resumed);
+        feed_append_gap(feed, reason, requested, &state->now);
+    }
+    hub_include_channels(hub);
+    subscriber_wake_waiting(state);
+}

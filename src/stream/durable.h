@@ -1,0 +1,56 @@
+/* The hub's side of durable channels: what the reader of the database's log tells it, and what it asks.
+ *
+ * A durable event has a number that is the same on every replica, and the nonce of the tick that gave it. The reader
+ * publishes ticks in order, each between hub_durable_begin and hub_durable_end; what a tick has on channels that nobody
+ * reads here is not read. What came before this gateway's memory is history, read from the log in pages on demand and
+ * shared by all streams that ask for the same. */
+#pragma once
+
+#include "base/text_list.h"
+#include "stream/cursor.h"
+#include "stream/hub.h"
+
+/* Whether a client's place exists. If not, resumed is where it goes on. */
+enum history_verdict { HISTORY_OK, HISTORY_EXPIRED, HISTORY_REWOUND, HISTORY_UNKNOWN_ID };
+
+/* The names of all durable channels, from now on; again whenever they may have changed. Before the first call no stream
+ * starts; a database without durable channels has none. */
+void hub_durable_channels(struct hub *hub, char *const *names, size_t count);
+
+/* The reader is connected, and goes on behind position: at first the newest there is, later where hub_durable_position
+ * is. */
+void hub_durable_up(struct hub *hub, const struct durable_position *position);
+void hub_durable_down(struct hub *hub); /* pages that were asked for are asked for again later */
+
+/* Behind the last event that was published, or what was passed over; maybe in the middle of a tick. Meaningless before
+ * hub_durable_up. */
+const struct durable_position *hub_durable_position(const struct hub *hub);
+
+/* A tick with the events base + 1 to base + count; base is where hub_durable_position is, or a part of it was published
+ * before and is skipped now. ret_channels (lent until the end) tells whose events are wanted; it may be empty. */
+void hub_durable_begin(struct hub *hub, uint64_t base, uint64_t count, const char *nonce,
+                       const struct text_list **ret_channels);
+void hub_durable_event(struct hub *hub, uint64_t number, const char *channel, const char *payload,
+                       size_t payload_bytes);
+void hub_durable_end(struct hub *hub);
+/* Instead of the end, or between ticks: what comes behind the position is not in the log any more (HISTORY_EXPIRED), or
+ * the database is not where it was, and has other events behind an earlier place (HISTORY_REWOUND). All durable
+ * channels get a gap and go on behind resumed. */
+void hub_durable_lost(struct hub *hub, enum history_verdict why, const struct durable_position *resumed);
+
+/* A page of history that options.on_history_wanted asks for. */
+struct history_page;
+
+struct history_request {
+    struct durable_position from;     /* number 0: the earliest there is */
+    const struct text_list *channels; /* lent until the answer */
+};
+
+/* Answers, in this order: at most one verdict, events, one end; or a failure, at any time, and then nothing more. */
+void hub_history_verdict(struct history_page *page, enum history_verdict verdict,
+                         const struct durable_position *resumed);
+void hub_history_event(struct history_page *page, const struct durable_position *position, const char *channel,
+                       const char *payload, size_t payload_bytes);
+/* All up to end was looked at; at_head: there was nothing more. */
+void hub_history_end(struct history_page *page, const struct durable_position *end, bool at_head);
+void hub_history_fail(struct history_page *page); /* asked for again when the database is there */

@@ -1,0 +1,88 @@
+/* What comes from the database, on its way to channels and feeds. */
+#include "base/log.h"
+#include "stream/decode.h"
+#include "stream/hub_own.h"
+#include "stream/memory.h"
+
+#include <string.h>
+
+void hub_lose_event(struct hub *hub, struct channel *channel, const char *why)
+{
+    hub->state.stats.events_rejected++;
+    log_error("event lost", log_text("channel", channel->name), log_text("why", why));
+    memory_forget_up_to(&hub->registry, channel, ++hub->state.now.number);
+    for (size_t i = 0; i < channel->feed_count; i++)
+        feed_fall_behind(channel->feeds[i]);
+}
+
+void hub_mark_outage(struct hub *hub)
+{
+    const struct event_parts parts = {.type = EVENT_TYPE_OUTAGE, .json = "", .json_bytes = 0};
+    struct event *event;
+    struct channel *channel;
+    struct feed *feed;
+
+    if (!hub->outage_unmarked)
+        return;
+    hub->outage_unmarked = false;
+    uint64_t number = ++hub->state.now.number;
+    event = event_new(&parts);
+    if (event) {
+        event->number = number;
+        event->durable = hub->state.now.durable;
+    }
+    TAILQ_FOREACH (channel, &hub->registry.channels, link) {
+        if (channel->durable)
+            continue; /* what it missed is in the log */
+        if (channel->listening && event)
+            memory_keep(&hub->registry, channel, event);
+        else if (channel->listening)
+            memory_forget_up_to(&hub->registry, channel, number);
+    }
+    TAILQ_FOREACH (feed, &hub->registry.feeds, link) {
+        if (!(feed->axes & AXIS_LIVE))
+            continue;
+        if (event)
+            feed_append_event(feed, event);
+        else
+            feed_fall_behind(feed);
+    }
+    event_unref(event);
+}
+
+void hub_pass_on(struct hub *hub, struct channel *channel, struct event *event)
+{
+    struct feed_array readers[2];
+
+    event->number = ++hub->state.now.number;
+    event->received_us = loop_clock_us();
+    hub->state.stats.events_published++;
+    channel->published++;
+    memory_keep(&hub->registry, channel, event);
+    audience_find(&channel->audience, event, readers);
+    for (size_t i = 0; i < readers[0].count; i++)
+        feed_append_event(readers[0].items[i], event);
+    for (size_t i = 0; i < readers[1].count; i++)
+        feed_append_event(readers[1].items[i], event);
+    memory_bound(&hub->registry);
+    event_unref(event);
+}
+
+void hub_publish(struct hub *hub, const char *channel_name, const char *payload, size_t payload_bytes)
+{
+    struct channel *channel = registry_channel(&hub->registry, channel_name);
+    struct event *event;
+
+    /* Its last stream has left meanwhile, or its LISTEN is not confirmed yet; or whoever can connect to the database
+     * plays the trigger of a durable channel. */
+    if (!channel || !channel->listening || channel->durable)
+        return;
+    hub_mark_outage(hub); /* the connection is new, and LISTEN in force again, before it is known to be up */
+    int error = decode_payload(channel_name, payload, payload_bytes, &event);
+    if (error < 0) {
+        hub_lose_event(hub, channel, strerror(-error));
+        return;
+    }
+    event->durable = hub->state.now.durable;
+    hub_pass_on(hub, channel, event);
+}
