@@ -36,8 +36,8 @@ ALTER SEQUENCE tuplecast.serial CACHE 1000;
 --
 -- The replica identity's index, which is the primary key's unless somebody chose otherwise, is found without a query; whether it is the
 -- primary key's must be asked, and that would cost more than all the rest of a change of one row. But an index that is stays so for as long as
--- it exists, and has as many columns. So what was found is remembered for the session in a setting, for indexes of one column; key_column() uses
--- it. A rollback takes it back, like any SET. Who sets it himself deceives only the readers of what he writes anyway.
+-- it exists, and has as many columns. So for an index of one column it is remembered for the
+-- session, in a setting. A rollback takes it back, like any SET. Who sets it himself deceives only the readers of what he writes anyway.
 CREATE FUNCTION tuplecast.key_columns(relation oid) RETURNS text[]
 LANGUAGE plpgsql STABLE
 AS $$
@@ -45,10 +45,13 @@ DECLARE
     key record;
     names text[];
 BEGIN
+    IF current_setting('tuplecast.key_' || pg_get_replica_identity_index(relation)::oid, true) = 'yes' THEN
+        RETURN parse_ident(pg_get_indexdef(pg_get_replica_identity_index(relation), 1, true));
+    END IF;
     SELECT indexrelid AS index, indisprimary AS is_primary, indnkeyatts AS columns INTO key FROM pg_index
      WHERE indrelid = relation AND (indisprimary OR indisreplident)
      ORDER BY indisprimary DESC LIMIT 1;
-    FOR i IN 1 .. key.columns LOOP
+    FOR i IN 1 .. coalesce(key.columns, 0) LOOP
         names := names || parse_ident(pg_get_indexdef(key.index, i, true));
     END LOOP;
     IF key.is_primary AND key.columns = 1 THEN
@@ -91,8 +94,8 @@ BEGIN
 END
 $$;
 
--- Puts a payload together. What is too long is left out, and `cut` says so: first old, then data, then the names of what changed, then the
--- key. `head` is everything up to the key. `old` and `changed` are null when they are not wanted; `data` and `old` are '' when the row was
+-- Puts a payload together. What is too long is left out, and `cut` says so: first old, then data, then the key;
+-- the names of what changed only when nothing else helps. `head` is everything up to the key. `old` and `changed` are null when they are not wanted; `data` and `old` are '' when the row was
 -- too large even to be made text.
 CREATE FUNCTION tuplecast.payload(head text, id text, data text, old text, changed text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
@@ -119,18 +122,15 @@ BEGIN
         END IF;
         cut := '"old","data"';
     END IF;
-    room := room - octet_length('null,"cut":[]') - octet_length(cut);
+    room := room - octet_length('null,"cut":[,"id","changed"]') - octet_length(cut);
     IF octet_length(id)::bigint + octet_length(changed_member) <= room THEN
         RETURN head || id || ',"data":null' || changed_member || ',"cut":[' || cut || ']}';
+    ELSIF octet_length(changed_member) <= room THEN
+        RETURN head || 'null,"data":null' || changed_member || ',"cut":[' || cut || ',"id"]}';
+    ELSIF octet_length(id) <= room THEN
+        RETURN head || id || ',"data":null,"cut":[' || cut || ',"changed"]}';
     END IF;
-    IF changed_member <> '' THEN
-        room := room - octet_length(',"changed"');
-        cut := cut || ',"changed"';
-    END IF;
-    IF octet_length(id) <= room THEN
-        RETURN head || id || ',"data":null,"cut":[' || cut || ']}';
-    END IF;
-    RETURN head || 'null,"data":null,"cut":[' || cut || ',"id"]}';
+    RETURN head || 'null,"data":null,"cut":[' || cut || ',"id","changed"]}';
 END
 $$;
 
@@ -163,27 +163,33 @@ BEGIN
 END
 $$;
 
--- The query that sends a change for each row of `source`, which is `p` with the columns n and, for old values, o: rows of the table. Its $1 is
--- the channel, $2 the beginning of every payload; more are the source's own.
-CREATE FUNCTION tuplecast.bulk_query(relation oid, names text[], old boolean, source text) RETURNS text
+-- The query that sends a change for each row of `rows`, which can stand in FROM: new_rows, old_rows, or a row in parentheses; with `old_rows`, which
+-- has the old rows in the same order, with old values. Its $1 is the channel, $2 the beginning of every payload; more are the rows' own.
+--
+-- Columns are named, never taken out of a row as a whole: with transition tables, PostgreSQL takes the wrong one when an earlier column was
+-- dropped. The whole row is n.*, which n is not when there is a column n.
+CREATE FUNCTION tuplecast.bulk_query(relation oid, names text[], rows text, old_rows text) RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     keys text[] := tuplecast.key_columns(relation);
-    -- A row of more than 500,000 bytes does not fit in any case, and is not made text: what a compressed one expands to, escaped, must
-    -- stay below 1 GB, where text ends.
-    as_text text := 'CASE WHEN pg_column_size(p.n) <= 500000 THEN row_to_json(p.n)::text ELSE '''' END';
     sent text[]; -- the columns that are sent and are there
     id text := '''null''';
-    changed text;
+    changed text := 'NULL::text';
+    old text := 'NULL::text';
+    short text := 'octet_length(id) + octet_length(data) < 6000 AND data <> ''''';
+    tail text := '''}''';
+    -- A row of more than 500,000 bytes does not fit in any case, and is not made text: what a compressed one expands to, escaped, must
+    -- stay below 1 GB, where text ends.
+    side text := '(SELECT n.*, CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*)::text ELSE '''' END AS "tuplecast''s text" FROM %s n)';
 BEGIN
     IF array_length(keys, 1) = 1 THEN
         -- Integers are written as JSON writes them, at half the cost.
-        SELECT format(CASE WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN '(p.n).%I::text'
-                           ELSE 'coalesce(to_json((p.n).%I)::text, ''null'')' END, attname)
+        SELECT format(CASE WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'n.%I::text'
+                           ELSE 'coalesce(to_json(n.%I)::text, ''null'')' END, attname)
           INTO id FROM pg_attribute WHERE attrelid = relation AND attname = keys[1];
     ELSIF keys IS NOT NULL THEN
-        SELECT string_agg(format('%L || coalesce(to_json((p.n).%I)::text, ''null'')', to_json(k)::text || ':', k), ' || '','' || ')
+        SELECT string_agg(format('%L || coalesce(to_json(n.%I)::text, ''null'')', to_json(k)::text || ':', k), ' || '','' || ')
           INTO id FROM unnest(keys) k;
         id := format('''{'' || %s || ''}''', id);
     END IF;
@@ -191,32 +197,36 @@ BEGIN
       FROM pg_attribute
      WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped AND (names IS NULL OR attname = ANY (names));
     IF names IS NOT NULL THEN
-        SELECT '(SELECT CASE WHEN pg_column_size(d) <= 500000 THEN row_to_json(d)::text ELSE '''' END FROM (SELECT '
-               || string_agg(format('(p.n).%I', c), ', ') || ') d)'
-          INTO as_text FROM unnest(sent) c;
-        as_text := coalesce(as_text, '''{}''');
+        SELECT '(SELECT n.*, ' || coalesce(
+                   '(SELECT CASE WHEN pg_column_size(d.*) <= 500000 THEN row_to_json(d.*)::text ELSE '''' END FROM (SELECT '
+                   || replace(string_agg(format('n.%I', c), ', ' ORDER BY i), '%', '%%') || ') d)', '''{}''::text')
+               || ' AS "tuplecast''s text" FROM %s n)'
+          INTO side FROM unnest(sent) WITH ORDINALITY AS u (c, i);
     END IF;
-    IF old THEN
+    IF old_rows IS NOT NULL THEN
         -- By their bytes, because some types have no equality, or one that is anybody's function. Where it is known to be the same and built in,
         -- equality is faster.
         SELECT string_agg(format('CASE WHEN ' || CASE
                    WHEN atttypid IN ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype, 'date'::regtype,
-                                     'timestamp'::regtype, 'timestamptz'::regtype) THEN '(p.o).%1$I IS DISTINCT FROM (p.n).%1$I'
-                   WHEN atttypid IN ('text'::regtype, 'varchar'::regtype) THEN '(p.o).%1$I COLLATE "C" IS DISTINCT FROM (p.n).%1$I'
-                   ELSE 'ROW((p.o).%1$I)::record OPERATOR(pg_catalog.*<>) ROW((p.n).%1$I)::record' END || ' THEN %2$L END',
+                                     'timestamp'::regtype, 'timestamptz'::regtype) THEN 'o.%1$I IS DISTINCT FROM n.%1$I'
+                   WHEN atttypid IN ('text'::regtype, 'varchar'::regtype) THEN 'o.%1$I COLLATE "C" IS DISTINCT FROM n.%1$I'
+                   ELSE 'ROW(o.%1$I)::record OPERATOR(pg_catalog.*<>) ROW(n.%1$I)::record' END || ' THEN %2$L END',
                    attname, to_json(attname::text)::text), ', ' ORDER BY attnum)
           INTO changed FROM pg_attribute WHERE attrelid = relation AND attname = ANY (sent);
         changed := format('''['' || array_to_string(ARRAY[%s]::text[], '','') || '']''', changed);
+        old := 'o."tuplecast''s text"';
+        short := short || ' AND octet_length(id) + octet_length(data) + octet_length(old) + octet_length(changed) < 6000 AND old <> ''''';
+        tail := ''',"old":'' || old || '',"changed":'' || changed || ''}''';
+        side := replace(side, 'SELECT n.*', 'SELECT row_number() OVER () AS "tuplecast''s number", n.*');
+        rows := format(side, rows) || ' n JOIN ' || format(side, old_rows) || ' o USING ("tuplecast''s number")';
+    ELSE
+        rows := format(side, rows) || ' n';
     END IF;
     -- What is short is put together here; payload() is called for the rest only.
-    RETURN format('SELECT count(pg_notify($1, CASE WHEN octet_length(id) + octet_length(data) < 6000%s'
-                  ' THEN head || id || '',"data":'' || data || %s ELSE tuplecast.payload(head, id, data, old, changed) END))'
-                  ' FROM (SELECT $2 || nextval(''tuplecast.serial'') || '',"id":'' AS head, %s AS id, %s AS data, %s AS old, %s AS changed'
-                  ' FROM %s OFFSET 0) c',
-                  CASE WHEN old THEN ' - octet_length(old) - octet_length(changed) AND data <> '''' AND old <> ''''' ELSE ' AND data <> ''''' END,
-                  CASE WHEN old THEN ''',"old":'' || old || '',"changed":'' || changed || ''}''' ELSE '''}''' END,
-                  id, as_text, CASE WHEN old THEN replace(as_text, 'p.n', 'p.o') ELSE 'NULL::text' END, coalesce(changed, 'NULL::text'),
-                  source);
+    RETURN format('SELECT count(pg_notify($1, CASE WHEN %s THEN head || id || '',"data":'' || data || %s'
+                  ' ELSE tuplecast.payload(head, id, data, old, changed) END))'
+                  ' FROM (SELECT $2 || nextval(''tuplecast.serial'') || '',"id":'' AS head, %s AS id, n."tuplecast''s text" AS data,'
+                  ' %s AS old, %s AS changed FROM %s OFFSET 0) c', short, tail, id, old, changed, rows);
 END
 $$;
 
@@ -244,15 +254,14 @@ DECLARE
     olds json[];
     keys text[];
     names text[];
-    old boolean := false;
+    with_old boolean := false;
     head text;
-    source text;
 BEGIN
     IF TG_OP = 'DELETE' THEN
-        SELECT CASE WHEN pg_column_size(n) <= 500000 THEN row_to_json(n) END, EXISTS (SELECT FROM old_rows OFFSET 1)
+        SELECT CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*) END, EXISTS (SELECT FROM old_rows OFFSET 1)
           INTO row_json, more FROM old_rows n LIMIT 1;
     ELSE
-        SELECT CASE WHEN pg_column_size(n) <= 500000 THEN row_to_json(n) END, EXISTS (SELECT FROM new_rows OFFSET 1)
+        SELECT CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*) END, EXISTS (SELECT FROM new_rows OFFSET 1)
           INTO row_json, more FROM new_rows n LIMIT 1;
     END IF;
     -- Neither the key, which is part of the row, nor the names before it can make this too long.
@@ -270,33 +279,26 @@ BEGIN
     END IF;
 
     IF coalesce(TG_ARGV[1], '') <> '' THEN
-        old := TG_OP = 'UPDATE' AND coalesce((TG_ARGV[1]::json ->> 'old')::boolean, false);
+        with_old := TG_OP = 'UPDATE' AND coalesce((TG_ARGV[1]::json ->> 'old')::boolean, false);
         IF TG_ARGV[1]::json -> 'columns' IS NOT NULL THEN
             names := ARRAY(SELECT json_array_elements_text(TG_ARGV[1]::json -> 'columns'));
         END IF;
     END IF;
     rows := ARRAY[row_json];
-    IF TG_OP = 'DELETE' THEN
-        source := '(SELECT n FROM old_rows n) p';
-        IF more THEN
-            rows := ARRAY(SELECT CASE WHEN pg_column_size(n) <= 500000 THEN row_to_json(n) END FROM old_rows n LIMIT 17);
-        END IF;
-    ELSE
-        source := '(SELECT n FROM new_rows n) p';
-        IF more THEN
-            rows := ARRAY(SELECT CASE WHEN pg_column_size(n) <= 500000 THEN row_to_json(n) END FROM new_rows n LIMIT 17);
-        END IF;
-        IF old THEN
-            -- Both tables hold the rows in the same order; keys may have changed.
-            olds := ARRAY(SELECT CASE WHEN pg_column_size(n) <= 500000 THEN row_to_json(n) END FROM old_rows n LIMIT 17);
-            source := '(SELECT n, o FROM (SELECT n, row_number() OVER () AS i FROM new_rows n) a'
-                      ' JOIN (SELECT o, row_number() OVER () AS i FROM old_rows o) b USING (i)) p';
-        END IF;
+    IF more AND TG_OP = 'DELETE' THEN
+        rows := ARRAY(SELECT CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*) END FROM old_rows n LIMIT 17);
+    ELSIF more THEN
+        rows := ARRAY(SELECT CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*) END FROM new_rows n LIMIT 17);
+    END IF;
+    IF with_old THEN
+        -- Both tables hold the rows in the same order; keys may have changed.
+        olds := ARRAY(SELECT CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*) END FROM old_rows n LIMIT 17);
     END IF;
     head := tuplecast.payload_head(TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP);
     IF array_length(rows, 1) > 16 OR array_position(rows::text[], NULL) IS NOT NULL
-       OR (old AND array_position(olds::text[], NULL) IS NOT NULL) THEN
-        EXECUTE tuplecast.bulk_query(TG_RELID, names, old, source) USING TG_ARGV[0], head;
+       OR (with_old AND array_position(olds::text[], NULL) IS NOT NULL) THEN
+        EXECUTE tuplecast.bulk_query(TG_RELID, names, CASE TG_OP WHEN 'DELETE' THEN 'old_rows' ELSE 'new_rows' END,
+                                     CASE WHEN with_old THEN 'old_rows' END) USING TG_ARGV[0], head;
     ELSE
         keys := tuplecast.key_columns(TG_RELID);
         FOR i IN 1 .. array_length(rows, 1) LOOP
@@ -315,7 +317,7 @@ LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     names text[];
-    old boolean := false;
+    with_old boolean := false;
     table_schema text := TG_TABLE_SCHEMA;
     table_name text := TG_TABLE_NAME;
     head text;
@@ -323,7 +325,7 @@ DECLARE
     old_json json;
 BEGIN
     IF coalesce(TG_ARGV[1], '') <> '' AND TG_OP <> 'TRUNCATE' THEN
-        old := TG_OP = 'UPDATE' AND coalesce((TG_ARGV[1]::json ->> 'old')::boolean, false);
+        with_old := TG_OP = 'UPDATE' AND coalesce((TG_ARGV[1]::json ->> 'old')::boolean, false);
         IF TG_ARGV[1]::json -> 'columns' IS NOT NULL THEN
             names := ARRAY(SELECT json_array_elements_text(TG_ARGV[1]::json -> 'columns'));
         END IF;
@@ -346,12 +348,13 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         NEW := OLD;
     END IF;
-    IF pg_column_size(NEW) > 500000 OR (old AND pg_column_size(OLD) > 500000) THEN
-        EXECUTE tuplecast.bulk_query(TG_RELID, names, old, '(SELECT $3 AS n, $4 AS o) p') USING TG_ARGV[0], head, NEW, OLD;
+    IF pg_column_size(NEW) > 500000 OR (with_old AND pg_column_size(OLD) > 500000) THEN
+        EXECUTE tuplecast.bulk_query(TG_RELID, names, '(SELECT ($3).*)', CASE WHEN with_old THEN '(SELECT ($4).*)' END)
+          USING TG_ARGV[0], head, NEW, OLD;
         RETURN NULL;
     END IF;
     row_json := row_to_json(NEW);
-    IF old THEN
+    IF with_old THEN
         old_json := row_to_json(OLD);
     END IF;
     IF tuplecast.send(TG_ARGV[0], head, tuplecast.key_columns(TG_RELID), names, row_json, old_json) THEN
@@ -362,7 +365,7 @@ $$;
 
 REVOKE EXECUTE ON FUNCTION tuplecast.key_columns(oid), tuplecast.key_of(oid, json), tuplecast.pick(json, text[]),
     tuplecast.changed_members(json, json, text[]), tuplecast.payload(text, text, text, text, text),
-    tuplecast.send(text, text, text[], text[], json, json), tuplecast.bulk_query(oid, text[], boolean, text),
+    tuplecast.send(text, text, text[], text[], json, json), tuplecast.bulk_query(oid, text[], text, text),
     tuplecast.payload_head(text, text, text) FROM PUBLIC;
 
 ------------------------------------------------------------------------------------------------------------------------------------------
@@ -407,7 +410,8 @@ SELECT t.oid AS trigger,
   FROM pg_trigger t
   CROSS JOIN LATERAL (SELECT position('\x00'::bytea IN t.tgargs) - 1, substring(t.tgargs FROM position('\x00'::bytea IN t.tgargs) + 1))
        AS a (first, rest)
- WHERE t.tgfoid IN ('tuplecast.live()'::regprocedure, 'tuplecast.live_statement()'::regprocedure) AND t.tgparentid = 0
+ WHERE t.tgfoid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace
+                                               AND proname IN ('live', 'live_statement', 'durable', 'durable_statement')) AND t.tgparentid = 0
    AND t.tgname ~ '^tuplecast:.*:(row|insert|update|delete|truncate)$';
 
 CREATE VIEW tuplecast.triggers AS
@@ -488,7 +492,7 @@ DECLARE
     answer text := json_strip_nulls(json_build_object(
         'name', t.name, 'schema', t.schema, 'table', t."table", 'channel', t.channel, 'operations', t.operations,
         'columns', t.options -> 'columns', 'update_of', t.update_of, 'old', coalesce(t.options ->> 'old' = 'true', false),
-        'durable', false, 'where', t.options -> 'where', 'level', CASE WHEN t.row_level THEN 'row' ELSE 'statement' END,
+        'durable', coalesce(t.options ->> 'durable' = 'true', false), 'where', t.options -> 'where', 'level', CASE WHEN t.row_level THEN 'row' ELSE 'statement' END,
         'enabled', t.enabled, 'stale', tuplecast.stale(t)))::text;
 BEGIN
     RETURN left(answer, -1) || ',"etag":"' || left(md5(answer), 16) || '"}';
@@ -696,6 +700,7 @@ DECLARE
                       || CASE WHEN options::text <> '{}' THEN ', ' || quote_literal(options)
                               WHEN cardinality(operations) < 4 THEN ', ''''' ELSE '' END
                       || CASE WHEN cardinality(operations) < 4 THEN ', ' || quote_literal(array_to_string(operations, ' ')) ELSE '' END;
+    kind text := CASE WHEN options ->> 'durable' = 'true' THEN 'durable' ELSE 'live' END;
     update_of text := (SELECT ' OF ' || string_agg(quote_ident(c), ', ') FROM json_array_elements_text(options -> 'update_of') c);
     operation text;
     event text;
@@ -709,24 +714,24 @@ BEGIN
         SELECT string_agg(o || CASE o WHEN 'UPDATE' THEN coalesce(update_of, '') ELSE '' END, ' OR ') INTO event
           FROM unnest(array_remove(operations, 'TRUNCATE')) o;
         parts := '{row}';
-        statements := ARRAY[format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s FOR EACH ROW EXECUTE FUNCTION tuplecast.live(%s)',
-                                   format('tuplecast:%s:row', trigger_name), event, wanted::regclass, arguments)];
+        statements := ARRAY[format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s FOR EACH ROW EXECUTE FUNCTION tuplecast.%s(%s)',
+                                   format('tuplecast:%s:row', trigger_name), event, wanted::regclass, kind, arguments)];
         operations := CASE WHEN 'TRUNCATE' = ANY (operations) THEN '{TRUNCATE}'::text[] ELSE '{}' END;
     END IF;
     FOREACH operation IN ARRAY operations LOOP
         event := operation || CASE operation WHEN 'UPDATE' THEN coalesce(update_of, '') ELSE '' END;
         IF operation = 'TRUNCATE' THEN
-            form := 'FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.live';
+            form := 'FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.' || kind;
         ELSIF row_level THEN
             SELECT string_agg(tuplecast.condition(wanted, item, CASE operation WHEN 'DELETE' THEN 'OLD' ELSE 'NEW' END), ' AND ')
               INTO condition FROM json_array_elements(options -> 'where') item;
-            form := format('FOR EACH ROW WHEN (%s) EXECUTE FUNCTION tuplecast.live', condition);
+            form := format('FOR EACH ROW WHEN (%s) EXECUTE FUNCTION tuplecast.%s', condition, kind);
         ELSE
             -- Each table of rows that is named is kept for us by PostgreSQL: old ones only when they are wanted.
-            form := format('REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.live_statement',
+            form := format('REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.%s_statement',
                            CASE WHEN operation = 'DELETE' THEN 'OLD TABLE AS old_rows'
                                 WHEN operation = 'UPDATE' AND (options ->> 'old')::boolean THEN 'OLD TABLE AS old_rows NEW TABLE AS new_rows'
-                                ELSE 'NEW TABLE AS new_rows' END);
+                                ELSE 'NEW TABLE AS new_rows' END, kind);
         END IF;
         parts := parts || lower(operation);
         statements := statements || format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s(%s)',
@@ -769,6 +774,7 @@ BEGIN
     IF dry_run THEN
         RAISE SQLSTATE 'TC000';
     END IF;
+    PERFORM pg_notify('tuplecast', 'triggers'); -- gateways ask which channels are durable
     RETURN answer;
 EXCEPTION WHEN SQLSTATE 'TC000' THEN
     RETURN answer;
@@ -810,8 +816,8 @@ BEGIN
         RAISE invalid_parameter_value USING MESSAGE = 'A channel''s name has 1 to 63 bytes, without control characters.';
     ELSIF operations = '{}' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'operations: name INSERT, UPDATE, DELETE or TRUNCATE.';
-    ELSIF (definition ->> 'durable')::boolean THEN
-        RAISE feature_not_supported USING MESSAGE = 'Durable triggers are not there yet.', HINT = 'Without `durable` the trigger is live.';
+    ELSIF (definition ->> 'durable')::boolean AND to_regprocedure('tuplecast.durable()') IS NULL THEN
+        RAISE feature_not_supported USING MESSAGE = 'Durable triggers need a newer version of the database side.', HINT = 'Run `tuplecast setup`.';
     ELSIF update_of <> '{}' AND 'UPDATE' <> ALL (operations) THEN
         RAISE invalid_parameter_value USING MESSAGE = 'update_of is given, but operations do not have UPDATE.';
     ELSIF coalesce(name, 'x') !~ '^[0-9A-Za-z_.-]{1,40}$' THEN
@@ -830,6 +836,7 @@ BEGIN
     END IF;
     options := json_strip_nulls(json_build_object(
         'columns', definition -> 'columns', 'old', CASE WHEN (definition ->> 'old')::boolean THEN true END,
+        'durable', CASE WHEN (definition ->> 'durable')::boolean THEN true END,
         'update_of', CASE WHEN update_of <> '{}' THEN to_json(update_of) END,
         'where', CASE WHEN json_array_length(definition -> 'where') > 0 THEN definition -> 'where' END));
     row_level := (tuplecast.needs_row_level(wanted) OR update_of <> '{}' OR options -> 'where' IS NOT NULL) AND operations <> '{TRUNCATE}';
@@ -870,7 +877,7 @@ BEGIN
     SELECT string_agg(quote_ident(tgname), ', ') INTO obsolete FROM pg_trigger
      WHERE tgrelid = wanted AND tgname ~ '^tuplecast:.*:(row|insert|update|delete|truncate)$'
        AND substring(tgname FROM '^tuplecast:(.*):') = name
-       AND tgfoid NOT IN ('tuplecast.live()'::regprocedure, 'tuplecast.live_statement()'::regprocedure);
+       AND tgfoid NOT IN (SELECT oid FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace);
     IF obsolete IS NOT NULL THEN
         RAISE duplicate_object USING MESSAGE = format('Table %s has a trigger %s, which is not ours.', wanted::regclass, obsolete),
                                      HINT = 'Drop it by SQL, or take another name.';

@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "http/http_server.h"
+#include "postgres/durable_reader.h"
 #include "postgres/listener.h"
 #include "postgres/trigger_calls.h"
 
@@ -18,6 +19,7 @@ struct gateway {
     struct hub *hub;
     struct listener *listener;
     struct trigger_calls *calls;
+    struct durable_reader *durable; /* NULL: switched off */
     struct http_server *server;
     struct http_services services;
     struct loop_timer drain;
@@ -69,7 +71,17 @@ static void on_notification(void *context, const char *channel, const char *payl
 {
     struct gateway *gateway = context;
 
-    hub_publish(gateway->hub, channel, payload, payload_bytes);
+    if (gateway->durable && strcmp(channel, DURABLE_CHANNEL) == 0)
+        durable_reader_notified(gateway->durable, payload);
+    else
+        hub_publish(gateway->hub, channel, payload, payload_bytes);
+}
+
+static void on_history_wanted(void *context, struct history_page *page, const struct history_request *request)
+{
+    struct gateway *gateway = context;
+
+    durable_reader_want_history(gateway->durable, page, request);
 }
 
 static bool is_behind(void *context)
@@ -149,6 +161,7 @@ static struct hub_options hub_options(struct gateway *gateway)
         .send_buffer_bytes = (int)config->limits.send_buffer_bytes,
         .on_channel_wanted = on_channel_wanted,
         .on_closed = on_closed,
+        .on_history_wanted = config->durable.enabled ? on_history_wanted : NULL,
         .context = gateway,
     };
 }
@@ -179,6 +192,35 @@ static int build_postgres(struct gateway *gateway)
     return gateway->calls ? 0 : -errno;
 }
 
+static struct durable_reader_options durable_options(const struct config *config)
+{
+    return (struct durable_reader_options){
+        .database = config->database,
+        .tick_ms = config->durable.tick_ms,
+        .retention_s = config->durable.retention_s,
+        .retention_bytes = config->durable.retention_bytes,
+        .event_bytes_max = config->durable.event_bytes_max,
+        .page_bytes = config->durable.page_bytes,
+    };
+}
+
+static int build_durable(struct gateway *gateway)
+{
+    const struct durable_reader_options options = durable_options(&gateway->config);
+
+    if (!gateway->config.durable.enabled)
+        return 0;
+    gateway->durable = durable_reader_new(gateway->loop, gateway->hub, &options);
+    return gateway->durable ? listener_want(gateway->listener, DURABLE_CHANNEL, true) : -errno;
+}
+
+static const struct durable_stats *durable_stats(void *context)
+{
+    const struct gateway *gateway = context;
+
+    return gateway->durable ? durable_reader_stats(gateway->durable) : NULL;
+}
+
 static int build_http(struct gateway *gateway)
 {
     struct listen_address address;
@@ -190,6 +232,7 @@ static int build_http(struct gateway *gateway)
         .database_stats = database_stats,
         .database_problem = database_problem,
         .call_trigger = call_trigger,
+        .durable_stats = durable_stats,
         .context = gateway,
     };
     int error = listen_address_parse(gateway->config.listen, &address, NULL);
@@ -226,6 +269,8 @@ int gateway_new(struct loop *loop, struct config *config, struct gateway **ret_g
     if (error == 0)
         error = build_postgres(gateway);
     if (error == 0)
+        error = build_durable(gateway);
+    if (error == 0)
         error = build_http(gateway);
     if (error < 0) {
         log_error("cannot start", log_text("reason", strerror(-error)));
@@ -233,6 +278,8 @@ int gateway_new(struct loop *loop, struct config *config, struct gateway **ret_g
         return error;
     }
     listener_start(gateway->listener);
+    if (gateway->durable)
+        durable_reader_start(gateway->durable);
     log_info("listening", log_text("address", http_server_address(gateway->server)),
              log_text("version", TUPLECAST_VERSION));
     if (gateway->config.channels.count == 0)
@@ -249,6 +296,7 @@ void gateway_free(struct gateway *gateway)
      * stops. */
     trigger_calls_free(gateway->calls);
     http_server_free(gateway->server);
+    durable_reader_free(gateway->durable);
     hub_free(gateway->hub);
     listener_free(gateway->listener);
     loop_timer_done(&gateway->drain);
@@ -269,6 +317,9 @@ void gateway_reload(struct gateway *gateway, struct config *config)
     *config = (struct config){0};
     struct hub_options options = hub_options(gateway);
     hub_reconfigure(gateway->hub, &options);
+    const struct durable_reader_options durable = durable_options(&gateway->config);
+    if (gateway->durable)
+        durable_reader_reconfigure(gateway->durable, &durable);
     listener_set_probe(gateway->listener, gateway->config.probe.interval_ms, gateway->config.probe.timeout_ms);
     log_init(gateway->config.log.level, gateway->config.log.format);
     log_info("configuration reloaded");

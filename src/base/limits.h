@@ -4,10 +4,10 @@
 
 enum {
     /* PostgreSQL */
-    CHANNEL_NAME_BYTES_MAX = 63,  /* NAMEDATALEN - 1; LISTEN cuts longer names without an error */
-    PAYLOAD_BYTES_MAX = 1 << 20,  /* far above NOTIFY's 7,999, so that larger sources fit later */
-    JSON_DEPTH_MAX = 512,         /* deeper payloads travel as text */
-    NOTIFICATIONS_PER_TURN = 256, /* read from libpq before the loop looks elsewhere */
+    CHANNEL_NAME_BYTES_MAX = 63,           /* NAMEDATALEN - 1; LISTEN cuts longer names without an error */
+    PAYLOAD_BYTES_MAX = (32 << 20) + 4096, /* the largest durable.event_bytes_max, with room */
+    JSON_DEPTH_MAX = 512,                  /* deeper payloads travel as text */
+    NOTIFICATIONS_PER_TURN = 256,          /* read from libpq before the loop looks elsewhere */
     LISTEN_COMMANDS_PER_BATCH = 256,
     TRIGGER_CALLS_QUEUED_MAX = 64,
 

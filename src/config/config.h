@@ -53,6 +53,14 @@ struct config {
         int64_t timeout_ms;
     } probe;
     struct {
+        bool enabled;
+        int64_t tick_ms;
+        int64_t retention_s;
+        int64_t retention_bytes;
+        int64_t event_bytes_max;
+        int64_t page_bytes;
+    } durable;
+    struct {
         struct text_list origins;
     } cors;
     struct {

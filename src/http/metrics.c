@@ -61,8 +61,10 @@ static void streams(struct buffer *out, const struct stream_stats *stats)
         out,
         "tuplecast_gaps_total{reason=\"restart\"} %" PRIu64 "\ntuplecast_gaps_total{reason=\"outage\"} %" PRIu64 "\n"
         "tuplecast_gaps_total{reason=\"lagged\"} %" PRIu64 "\ntuplecast_gaps_total{reason=\"expired\"} %" PRIu64 "\n"
-        "tuplecast_gaps_total{reason=\"unknown-id\"} %" PRIu64 "\n",
-        stats->gaps_restart, stats->gaps_outage, stats->gaps_lagged, stats->gaps_expired, stats->gaps_unknown_id);
+        "tuplecast_gaps_total{reason=\"rewound\"} %" PRIu64 "\ntuplecast_gaps_total{reason=\"unknown-id\"} %" PRIu64
+        "\n",
+        stats->gaps_restart, stats->gaps_outage, stats->gaps_lagged, stats->gaps_expired, stats->gaps_rewound,
+        stats->gaps_unknown_id);
     latency(out, &stats->latency);
 }
 
@@ -79,6 +81,17 @@ static void database(struct buffer *out, const struct database_stats *stats)
     if (stats->queue_usage >= 0)
         gauge(out, "notification_queue_usage", "Share of the server's notification queue that is in use, 0 to 1.",
               stats->queue_usage);
+}
+
+static void durable(struct buffer *out, const struct durable_stats *stats)
+{
+    gauge(out, "durable_lead", "1 while this gateway makes the ticks of the durable channels.", stats->lead);
+    counter(out, "durable_ticks_total", "Ticks read.", stats->ticks);
+    counter(out, "durable_history_pages_total", "Pages of history asked for.", stats->history_pages);
+    if (!stats->lead)
+        return;
+    gauge(out, "durable_log_bytes", "Size of the log, as of the last upkeep.", (double)stats->log_bytes);
+    gauge(out, "durable_log_age_seconds", "Age of the oldest tick that is kept.", (double)stats->oldest_age_s);
 }
 
 static void http(struct buffer *out, const struct http_stats *stats)
@@ -102,6 +115,8 @@ enum MHD_Result metrics_get(struct exchange *exchange)
     buffer_printf(&out, "tuplecast_build_info{version=\"%s\"} 1\n", TUPLECAST_VERSION);
     streams(&out, hub_stats(services->hub));
     database(&out, services->database_stats(services->context));
+    if (services->durable_stats(services->context))
+        durable(&out, services->durable_stats(services->context));
     http(&out, http_server_stats(exchange->server));
     enum MHD_Result result = reply_bytes(exchange, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8",
                                          buffer_bytes(&out), buffer_size(&out));

@@ -49,6 +49,13 @@ struct database_stats {
     double queue_usage;    /* pg_notification_queue_usage(), 0 to 1; -1 when unknown */
 };
 
+struct durable_stats {
+    bool lead, asleep;
+    uint64_t ticks;                  /* read */
+    uint64_t history_pages;          /* asked for */
+    int64_t log_bytes, oldest_age_s; /* as of the last upkeep, which the lead does */
+};
+
 struct http_stats {
     uint64_t connections; /* open now and not handed over */
     uint64_t connections_opened;

@@ -63,10 +63,11 @@ static void channel_and_operations_can_be_chosen(void **state)
     assert_taken("{\"table\":\"t\",\"operations\":[\"TRUNCATE\"]}", "public", "t", "t_changes", EVENT_TYPE_TRUNCATE);
 }
 
-static void of_doubled_members_the_last_counts(void **state)
+static void a_doubled_member_is_refused(void **state)
 {
     (void)state;
-    assert_taken("{\"table\":\"a.b\",\"channel\":\"x\",\"table\":\"t\",\"channel\":\"y\"}", "public", "t", "y", ALL);
+    assert_refused("{\"table\":\"a.b\",\"channel\":\"x\",\"table\":\"t\"}", -EPROTO, "twice");
+    assert_refused("{\"table\":\"t\",\"\\u0074able\":\"t\"}", -EPROTO, "twice");
 }
 
 static void what_is_not_json_is_told_apart_from_what_is_no_definition(void **state)
@@ -146,6 +147,54 @@ static void operations_are_a_list_of_known_ones_each_once(void **state)
     }
 }
 
+static void the_database_gets_a_checked_and_completed_definition(void **state)
+{
+    static const char body[] = "{\"table\":\"t\",\"old\":true,\"durable\":false,\"columns\":[\"a\",\"b\\\"\"],"
+                               "\"where\":[{\"column\":\"n\",\"op\":\"in\",\"value\":[1,\"x\",true,1.50]},"
+                               "{\"op\":\"is null\",\"column\":\"m\"}],\"operations\":[\"DELETE\",\"INSERT\"]}";
+    struct trigger_definition definition = {0};
+    struct buffer problem;
+
+    (void)state;
+    buffer_init(&problem, 1000);
+    assert_int_equal(trigger_definition_parse(body, strlen(body), &definition, &problem), 0);
+    assert_string_equal(
+        definition.json,
+        "{\"schema\":\"public\",\"table\":\"t\",\"channel\":\"t_changes\",\"operations\":[\"INSERT\",\"DELETE\"]"
+        ",\"old\":true,\"columns\":[\"a\",\"b\\\"\"],\"where\":[{\"column\":\"n\",\"op\":\"in\",\"value\":[1,\"x\","
+        "true,"
+        "1.50]},{\"column\":\"m\",\"op\":\"is null\"}]}");
+    trigger_definition_done(&definition);
+    buffer_done(&problem);
+}
+
+static void conditions_that_make_no_sense_are_refused(void **state)
+{
+    static const char *const CONDITIONS[] = {
+        "{}",
+        "[1]",
+        "[{}]",
+        "[{\"column\":\"a\",\"op\":\"=\"}]",
+        "[{\"column\":\"a\",\"op\":\"like\",\"value\":1}]",
+        "[{\"column\":\"a\",\"op\":\"=\",\"value\":null}]",
+        "[{\"column\":\"a\",\"op\":\"=\",\"value\":[1]}]",
+        "[{\"column\":\"a\",\"op\":\"in\",\"value\":[]}]",
+        "[{\"column\":\"a\",\"op\":\"in\",\"value\":1}]",
+        "[{\"column\":\"a\",\"op\":\"is null\",\"value\":1}]",
+        "[{\"column\":\"a\",\"op\":\"=\",\"value\":1,\"x\":2}]",
+        "[{\"column\":\"a\",\"op\":\"=\",\"value\":99999999999999999999}]",
+        "[{\"column\":\"\",\"op\":\"=\",\"value\":1}]",
+        "[{\"column\":\"a\",\"op\":\"=\",\"value\":\"\\u0000\"}]",
+    };
+    char body[300];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CONDITIONS); i++) {
+        snprintf(body, sizeof(body), "{\"table\":\"t\",\"where\":%s}", CONDITIONS[i]);
+        assert_refused(body, -EPROTO, "");
+    }
+}
+
 static void an_unknown_member_is_named(void **state)
 {
     (void)state;
@@ -172,13 +221,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_is_enough),
         cmocka_unit_test(channel_and_operations_can_be_chosen),
-        cmocka_unit_test(of_doubled_members_the_last_counts),
+        cmocka_unit_test(a_doubled_member_is_refused),
         cmocka_unit_test(what_is_not_json_is_told_apart_from_what_is_no_definition),
         cmocka_unit_test(a_definition_without_a_table_is_refused),
         cmocka_unit_test(a_table_with_unclear_dots_is_refused),
         cmocka_unit_test(names_are_as_long_as_postgresql_allows_and_no_longer),
         cmocka_unit_test(control_characters_and_nul_in_names_are_refused),
         cmocka_unit_test(operations_are_a_list_of_known_ones_each_once),
+        cmocka_unit_test(the_database_gets_a_checked_and_completed_definition),
+        cmocka_unit_test(conditions_that_make_no_sense_are_refused),
         cmocka_unit_test(an_unknown_member_is_named),
         cmocka_unit_test(a_trigger_name_is_short_and_plain),
     };

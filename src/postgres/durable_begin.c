@@ -1,0 +1,150 @@
+#include "postgres/durable_own.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { RETRY_MS = 30000 }; /* for a database without our schema */
+
+static void switch_off(struct durable_reader *reader, const char *why)
+{
+    if (strcmp(reader->problem, why) != 0)
+        log_info("no durable channels", log_text("reason", why));
+    snprintf(reader->problem, sizeof(reader->problem), "%s", why);
+    durable_set_mode(reader, MODE_OFF);
+    hub_durable_channels(reader->hub, NULL, 0);
+    loop_timer_set(&reader->timer, RETRY_MS, 0);
+}
+
+static void on_name(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+
+    (void)number;
+    if (text_list_add(&reader->names, PQgetvalue(row, 0, 0)) < 0)
+        reader->names_changed = true;
+}
+
+static void on_names(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (!durable_failed(reader, sqlstate, message)) {
+        hub_durable_channels(reader->hub, reader->names.items, reader->names.count);
+        durable_go_on(reader);
+    }
+}
+
+void durable_ask_names(struct durable_reader *reader)
+{
+    text_list_done(&reader->names);
+    reader->names_changed = false;
+    durable_ask(reader, "SELECT tuplecast.durable_channels()", NULL, 0, on_name, on_names);
+}
+
+static void on_last_row(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+
+    (void)number;
+    reader->last = durable_number(row, 0);
+    reader->found.number = (uint64_t)durable_number(row, 1);
+    durable_copy_nonce(reader->found.nonce, PQgetvalue(row, 0, 2));
+}
+
+static void on_last(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (durable_failed(reader, sqlstate, message))
+        return;
+    if (reader->ever_up) {
+        enum history_verdict why = strcmp(reader->verdict, "expired") == 0 ? HISTORY_EXPIRED : HISTORY_REWOUND;
+        log_warn("durable events are missing", log_text("reason", reader->verdict));
+        hub_durable_lost(reader->hub, why, &reader->found);
+    }
+    reader->ever_up = reader->position_checked = true;
+    hub_durable_up(reader->hub, &reader->found);
+    durable_ask_names(reader);
+}
+
+static void on_verdict_row(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+
+    (void)number;
+    if (strcmp(PQgetvalue(row, 0, 0), "end") != 0)
+        snprintf(reader->verdict, sizeof(reader->verdict), "%s", PQgetvalue(row, 0, 0));
+}
+
+/* After a reconnect: is the place where we were still there? */
+static void on_verdict(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (durable_failed(reader, sqlstate, message))
+        return;
+    if (strcmp(reader->verdict, "ok") != 0) {
+        durable_ask(reader, "SELECT * FROM tuplecast.last_tick()", NULL, 0, on_last_row, on_last);
+        return;
+    }
+    reader->position_checked = true;
+    hub_durable_up(reader->hub, hub_durable_position(reader->hub));
+    durable_ask_names(reader);
+}
+
+static void check_position(struct durable_reader *reader)
+{
+    const struct durable_position *position = hub_durable_position(reader->hub);
+    char number[DURABLE_NUMBER_BYTES];
+    const char *const parameters[] = {number, position->nonce};
+
+    if (!reader->ever_up) {
+        durable_ask(reader, "SELECT * FROM tuplecast.last_tick()", NULL, 0, on_last_row, on_last);
+        return;
+    }
+    snprintf(number, sizeof(number), "%" PRIu64, position->number);
+    durable_ask(reader, "SELECT kind FROM tuplecast.read_history($1, $2, '{}', 1, 1)", parameters, 2, on_verdict_row,
+                on_verdict);
+}
+
+static void on_check_row(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+
+    (void)number;
+    snprintf(reader->problem, sizeof(reader->problem), "%s", PQgetvalue(row, 0, 0));
+}
+
+static void on_check(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    reader->busy = false;
+    if (sqlstate && strncmp(sqlstate, "08", 2) != 0 && strcmp(sqlstate, "57P01") != 0) {
+        switch_off(reader, strncmp(sqlstate, "42", 2) == 0 || strcmp(sqlstate, "3F000") == 0
+                               ? "the database side is not installed, or too old: run `tuplecast setup`"
+                               : message);
+        return;
+    }
+    if (durable_failed(reader, sqlstate, message))
+        return;
+    if (reader->problem[0]) {
+        char why[sizeof(reader->problem)];
+        memcpy(why, reader->problem, sizeof(why));
+        reader->problem[0] = '\0';
+        switch_off(reader, why);
+        return;
+    }
+    durable_set_mode(reader, MODE_FOLLOWER);
+    reader->life_ms = loop_turn_ms(reader->loop);
+    check_position(reader);
+}
+
+void durable_check(struct durable_reader *reader)
+{
+    reader->problem[0] = '\0';
+    durable_ask(reader, "SELECT tuplecast.check_durable()", NULL, 0, on_check_row, on_check);
+}

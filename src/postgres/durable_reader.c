@@ -1,0 +1,346 @@
+#include "postgres/durable_own.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DEADLINE_MS = 30000,
+    STALE_MS = 1700, /* a lead that was not heard of for so long is replaced */
+    QUIET_TICKS = 2, /* that found nothing, before the lead goes to sleep */
+};
+
+void durable_ask(struct durable_reader *reader, const char *sql, const char *const *parameters, int count,
+                 void (*on_row)(void *context, const PGresult *row, int number),
+                 void (*on_done)(void *context, const char *sqlstate, const char *message))
+{
+    struct query query = {
+        .sql = sql, .parameter_count = count, .on_row = on_row, .on_done = on_done, .context = reader};
+
+    for (int i = 0; i < count; i++)
+        query.parameters[i] = parameters[i];
+    reader->busy = query_queue_add(reader->queue, &query) == 0;
+    if (!reader->busy)
+        loop_timer_set(&reader->timer, DURABLE_POLL_MS, 0);
+}
+
+int64_t durable_number(const PGresult *row, int column)
+{
+    return strtoll(PQgetvalue(row, 0, column), NULL, 10);
+}
+
+void durable_copy_nonce(char nonce[NONCE_BYTES + 2], const char *text)
+{
+    snprintf(nonce, NONCE_BYTES + 1, "%s", text);
+}
+
+void durable_set_mode(struct durable_reader *reader, enum mode mode)
+{
+    if ((mode >= MODE_LEAD) != (reader->mode >= MODE_LEAD) && mode != MODE_OFF)
+        log_info("durable channels", log_text("role", mode >= MODE_LEAD ? "lead" : "follower"));
+    reader->mode = mode;
+    reader->stats.lead = mode >= MODE_LEAD;
+    reader->stats.asleep = mode == MODE_ASLEEP;
+}
+
+/* An answer with an error: the connection is made anew, and everything looked at again. Nothing else is to be done
+ * then. */
+bool durable_failed(struct durable_reader *reader, const char *sqlstate, const char *message)
+{
+    reader->busy = false;
+    if (!sqlstate)
+        return false;
+    if (strcmp(sqlstate, "08006") != 0 && strcmp(sqlstate, "57P01") != 0 && !reader->stopping) {
+        log_warn("reading the log of durable channels failed", log_text("sqlstate", sqlstate),
+                 log_text("reason", message));
+        query_queue_reset(reader->queue, message);
+    }
+    return true;
+}
+
+/* The lead. */
+
+static void on_tick_row(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+
+    (void)number;
+    durable_add_tick(reader, row, 0);
+}
+
+static void on_tick(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (durable_failed(reader, sqlstate, message))
+        return;
+    reader->quiet_ticks = reader->tick_first < reader->tick_count ? 0 : reader->quiet_ticks + 1;
+    if (reader->quiet_ticks == 0 && reader->mode == MODE_ASLEEP)
+        reader->woken = true;
+    durable_go_on(reader);
+}
+
+static void make_tick(struct durable_reader *reader)
+{
+    int64_t now_ms = loop_turn_ms(reader->loop);
+    char last[DURABLE_NUMBER_BYTES];
+    const char *const parameters[] = {last};
+    bool sign = now_ms - reader->life_ms >= DURABLE_POLL_MS;
+
+    snprintf(last, sizeof(last), "%" PRId64, reader->last);
+    reader->polled_ms = now_ms;
+    if (sign)
+        reader->life_ms = now_ms;
+    durable_ask(reader,
+                sign ? "SELECT t.* FROM (SELECT pg_catalog.pg_notify('tuplecast', 'alive')) a LEFT JOIN "
+                       "tuplecast.make_tick($1) t ON "
+                       "true"
+                     : "SELECT * FROM tuplecast.make_tick($1)",
+                parameters, 1, on_tick_row, on_tick);
+}
+
+static void on_asleep_row(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+
+    (void)number;
+    if (PQgetvalue(row, 0, 0)[0] == 't')
+        durable_set_mode(reader, MODE_ASLEEP);
+}
+
+static void on_asleep(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (durable_failed(reader, sqlstate, message))
+        return;
+    reader->quiet_ticks = 0;
+    /* Somebody may have written between the last tick and falling asleep. */
+    if (reader->mode == MODE_ASLEEP)
+        make_tick(reader);
+    else
+        durable_go_on(reader);
+}
+
+static void on_awake(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (!durable_failed(reader, sqlstate, message))
+        durable_go_on(reader);
+}
+
+static void lead(struct durable_reader *reader)
+{
+    int64_t waited_ms = loop_turn_ms(reader->loop) - reader->polled_ms;
+    int64_t period_ms = reader->mode == MODE_ASLEEP ? DURABLE_POLL_MS : reader->options.tick_ms;
+
+    if (reader->mode == MODE_ASLEEP && reader->woken) {
+        durable_set_mode(reader, MODE_LEAD);
+        reader->quiet_ticks = 0;
+        reader->polled_ms = 0; /* a tick at once */
+        durable_ask(reader, "SELECT tuplecast.wake()", NULL, 0, NULL, on_awake);
+    } else if (waited_ms >= period_ms) {
+        reader->woken = false;
+        make_tick(reader);
+    } else if (reader->mode == MODE_LEAD && reader->quiet_ticks >= QUIET_TICKS) {
+        durable_ask(reader, "SELECT tuplecast.try_sleep()", NULL, 0, on_asleep_row, on_asleep);
+    } else {
+        loop_timer_set(&reader->timer, period_ms - waited_ms, 0);
+    }
+}
+
+/* The others. */
+
+static void on_poll_row(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+
+    (void)number;
+    durable_add_tick(reader, row, 1);
+    if (PQgetvalue(row, 0, 0)[0] == 't' && reader->mode == MODE_FOLLOWER) {
+        durable_set_mode(reader, MODE_LEAD);
+        reader->hinted = true; /* the lead before may have made a tick that this answer did not see */
+    }
+}
+
+static void on_poll(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (!durable_failed(reader, sqlstate, message))
+        durable_go_on(reader);
+}
+
+static void on_deposed(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (durable_failed(reader, sqlstate, message))
+        return;
+    reader->polled_ms = 0;
+    durable_go_on(reader);
+}
+
+static void poll_ticks(struct durable_reader *reader)
+{
+    char last[DURABLE_NUMBER_BYTES];
+    const char *const parameters[] = {last};
+
+    snprintf(last, sizeof(last), "%" PRId64, reader->last);
+    reader->hinted = false;
+    reader->polled_ms = loop_turn_ms(reader->loop);
+    durable_ask(
+        reader,
+        reader->mode == MODE_FOLLOWER
+            ? "SELECT l.*, t.* FROM (SELECT tuplecast.try_lead()) l LEFT JOIN tuplecast.ticks_after($1) t ON true"
+            : "SELECT false, t.* FROM tuplecast.ticks_after($1) t",
+        parameters, 1, on_poll_row, on_poll);
+}
+
+static void follow(struct durable_reader *reader)
+{
+    int64_t now_ms = loop_turn_ms(reader->loop);
+    int64_t poll_at_ms = reader->polled_ms + DURABLE_POLL_MS, stale_at_ms = reader->life_ms + STALE_MS;
+
+    if (now_ms >= poll_at_ms || reader->hinted) {
+        poll_ticks(reader);
+    } else if (now_ms >= stale_at_ms) {
+        log_warn("the lead of the durable channels gives no sign of life: replacing it",
+                 log_number("ms", now_ms - reader->life_ms));
+        reader->life_ms = now_ms;
+        durable_ask(reader, "SELECT tuplecast.depose()", NULL, 0, NULL, on_deposed);
+    } else {
+        loop_timer_set(&reader->timer, (poll_at_ms < stale_at_ms ? poll_at_ms : stale_at_ms) - now_ms, 0);
+    }
+}
+
+/* What is to be done next, if nothing is on its way. */
+void durable_go_on(struct durable_reader *reader)
+{
+    if (reader->busy || reader->stopping || reader->mode == MODE_OFF || !reader->position_checked)
+        return;
+    history_reader_set_lead(reader->history, reader->mode >= MODE_LEAD);
+    if (reader->tick_first < reader->tick_count)
+        durable_read_tick(reader);
+    else if (reader->names_changed)
+        durable_ask_names(reader);
+    else if (reader->mode != MODE_FOLLOWER && reader->hinted)
+        poll_ticks(reader);
+    else if (reader->mode == MODE_FOLLOWER)
+        follow(reader);
+    else
+        lead(reader);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct durable_reader *reader = (struct durable_reader *)((char *)timer - offsetof(struct durable_reader, timer));
+
+    if (reader->mode == MODE_OFF && !reader->busy)
+        durable_check(reader);
+    else
+        durable_go_on(reader);
+}
+
+static void on_up(void *context)
+{
+    struct durable_reader *reader = context;
+
+    reader->position_checked = false;
+    durable_check(reader);
+}
+
+static void on_down(void *context, const char *reason)
+{
+    struct durable_reader *reader = context;
+
+    (void)reason;
+    reader->tick_first = reader->tick_count = 0;
+    reader->busy = reader->position_checked = false;
+    durable_set_mode(reader, MODE_OFF);
+    hub_durable_down(reader->hub);
+    loop_timer_stop(&reader->timer);
+}
+
+void durable_reader_notified(struct durable_reader *reader, const char *payload)
+{
+    if (strcmp(payload, "alive") == 0 || strncmp(payload, "tick ", 5) == 0) {
+        if (reader->mode == MODE_FOLLOWER)
+            reader->life_ms = loop_turn_ms(reader->loop);
+        reader->hinted |= payload[0] == 't' && reader->mode == MODE_FOLLOWER;
+    } else if (strcmp(payload, "wake") == 0) {
+        reader->woken = true;
+    } else if (strcmp(payload, "triggers") == 0) {
+        reader->names_changed = true;
+    }
+    durable_go_on(reader);
+}
+
+struct durable_reader *durable_reader_new(struct loop *loop, struct hub *hub,
+                                          const struct durable_reader_options *options)
+{
+    struct durable_reader *reader = calloc(1, sizeof(*reader));
+
+    if (!reader)
+        return NULL;
+    reader->loop = loop;
+    reader->hub = hub;
+    reader->options = *options;
+    const struct query_queue_options queue = {.database = options->database,
+                                              .deadline_ms = DEADLINE_MS,
+                                              .on_up = on_up,
+                                              .on_down = on_down,
+                                              .context = reader};
+    reader->queue = query_queue_new(loop, &queue);
+    reader->history = history_reader_new(loop, options, &reader->stats);
+    if (!reader->queue || !reader->history || loop_timer_init(&reader->timer, loop, on_timer) < 0) {
+        durable_reader_free(reader);
+        errno = ENOMEM;
+        return NULL;
+    }
+    return reader;
+}
+
+void durable_reader_free(struct durable_reader *reader)
+{
+    if (!reader)
+        return;
+    reader->stopping = true;
+    history_reader_free(reader->history);
+    query_queue_free(reader->queue);
+    loop_timer_done(&reader->timer);
+    text_list_done(&reader->names);
+    free(reader);
+}
+
+void durable_reader_start(struct durable_reader *reader)
+{
+    query_queue_start(reader->queue);
+}
+
+void durable_reader_reconfigure(struct durable_reader *reader, const struct durable_reader_options *options)
+{
+    reader->options = *options;
+    history_reader_reconfigure(reader->history, options);
+}
+
+void durable_reader_want_history(struct durable_reader *reader, struct history_page *page,
+                                 const struct history_request *request)
+{
+    history_reader_want(reader->history, page, request);
+}
+
+const struct durable_stats *durable_reader_stats(const struct durable_reader *reader)
+{
+    return &reader->stats;
+}
+
+const char *durable_reader_problem(const struct durable_reader *reader)
+{
+    return reader->problem;
+}

@@ -1,0 +1,43 @@
+/* Reads the log of durable channels: makes ticks while this gateway is the lead, reads each tick's events for the hub,
+ * and pages of history for streams that come back (docs/durable.md tells how it works).
+ *
+ * One gateway at a time is the lead: it holds a lock of the database. While nothing happens it sleeps, and a writer
+ * wakes it. The others follow its ticks, and take over when it gives no sign of life. */
+#pragma once
+
+#include "loop/loop.h"
+#include "stream/durable.h"
+#include "stream/stats.h"
+
+struct durable_reader;
+
+struct durable_reader_options {
+    const char *database; /* copied */
+    int64_t tick_ms;
+    int64_t retention_s;
+    int64_t retention_bytes;
+    int64_t event_bytes_max; /* larger ones are cut */
+    int64_t page_bytes;
+};
+
+/* The internal channel that must be listened to for it. */
+#define DURABLE_CHANNEL "tuplecast"
+
+struct durable_reader *durable_reader_new(struct loop *loop, struct hub *hub,
+                                          const struct durable_reader_options *options); /* NULL with errno set */
+void durable_reader_free(struct durable_reader *reader); /* before the hub; NULL is fine */
+void durable_reader_start(struct durable_reader *reader);
+
+/* Takes over changed numbers; the database stays. */
+void durable_reader_reconfigure(struct durable_reader *reader, const struct durable_reader_options *options);
+
+/* What came on DURABLE_CHANNEL. */
+void durable_reader_notified(struct durable_reader *reader, const char *payload);
+
+/* For hub_options.on_history_wanted. */
+void durable_reader_want_history(struct durable_reader *reader, struct history_page *page,
+                                 const struct history_request *request);
+
+const struct durable_stats *durable_reader_stats(const struct durable_reader *reader);
+/* Why there are no durable channels; "" when there are. Lent. */
+const char *durable_reader_problem(const struct durable_reader *reader);

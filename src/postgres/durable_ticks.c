@@ -1,0 +1,84 @@
+#include "postgres/durable_own.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void durable_add_tick(struct durable_reader *reader, const PGresult *row, int column)
+{
+    if (PQgetisnull(row, 0, column))
+        return;
+    if (reader->tick_first == reader->tick_count)
+        reader->tick_first = reader->tick_count = 0;
+    if (reader->tick_count == DURABLE_TICKS_MAX)
+        return; /* asked for again when these are read */
+    struct tick *tick = &reader->ticks[reader->tick_count++];
+    tick->number = durable_number(row, column);
+    tick->base = (uint64_t)durable_number(row, column + 1);
+    tick->count = (uint64_t)durable_number(row, column + 2);
+    durable_copy_nonce(tick->nonce, PQgetvalue(row, 0, column + 3));
+}
+
+static void on_event(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+
+    (void)number;
+    hub_durable_event(reader->hub, (uint64_t)durable_number(row, 0), PQgetvalue(row, 0, 1), PQgetvalue(row, 0, 2),
+                      (size_t)PQgetlength(row, 0, 2));
+}
+
+static void finish_tick(struct durable_reader *reader)
+{
+    hub_durable_end(reader->hub);
+    reader->last = reader->ticks[reader->tick_first++].number;
+    reader->stats.ticks++;
+}
+
+static void on_events(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (sqlstate && strcmp(sqlstate, "TC001") == 0) {
+        /* It was away for longer than events are kept. */
+        const struct tick *tick = &reader->ticks[reader->tick_first++];
+        struct durable_position resumed = {.number = tick->base + tick->count};
+        reader->busy = false;
+        durable_copy_nonce(resumed.nonce, tick->nonce);
+        reader->last = tick->number;
+        hub_durable_lost(reader->hub, HISTORY_EXPIRED, &resumed);
+    } else if (durable_failed(reader, sqlstate, message)) {
+        return;
+    } else {
+        finish_tick(reader);
+    }
+    durable_go_on(reader);
+}
+
+void durable_read_tick(struct durable_reader *reader)
+{
+    const struct tick *tick = &reader->ticks[reader->tick_first];
+    const struct durable_position *position = hub_durable_position(reader->hub);
+    const struct text_list *channels;
+    char number[DURABLE_NUMBER_BYTES], bytes_max[DURABLE_NUMBER_BYTES];
+
+    if (tick->base > position->number) {
+        /* Ticks in between are not there any more. */
+        struct durable_position resumed = {.number = tick->base};
+        durable_copy_nonce(resumed.nonce, tick->nonce);
+        hub_durable_lost(reader->hub, HISTORY_EXPIRED, &resumed);
+    }
+    hub_durable_begin(reader->hub, tick->base, tick->count, tick->nonce, &channels);
+    char *names = channels->count > 0 ? history_reader_array(channels) : NULL;
+    if (!names) {
+        finish_tick(reader);
+        durable_go_on(reader);
+        return;
+    }
+    snprintf(number, sizeof(number), "%" PRId64, tick->number);
+    snprintf(bytes_max, sizeof(bytes_max), "%" PRId64, reader->options.event_bytes_max);
+    const char *const parameters[] = {number, names, bytes_max};
+    durable_ask(reader, "SELECT * FROM tuplecast.read_tick($1, $2, $3)", parameters, 3, on_event, on_events);
+    free(names);
+}

@@ -1,0 +1,196 @@
+#include "postgres/history_reader.h"
+
+#include "base/buffer.h"
+#include "base/log.h"
+#include "postgres/query_queue.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEADLINE_MS = 30000, IDLE_MS = 10000, UPKEEP_MS = 30000, WARN_MS = 600000, NUMBER_BYTES = 24 };
+
+struct history_reader {
+    struct loop *loop;
+    struct durable_reader_options options;
+    struct query_queue *queue;
+    struct loop_timer upkeep;
+    struct durable_stats *stats;
+    bool lead, upkeep_asked;
+    int64_t warned_ms;
+};
+
+char *history_reader_array(const struct text_list *list)
+{
+    struct buffer text;
+
+    buffer_init(&text, 1 << 24);
+    buffer_append_text(&text, "{");
+    for (size_t i = 0; i < list->count; i++) {
+        buffer_append_text(&text, i > 0 ? ",\"" : "\"");
+        for (const char *at = list->items[i]; *at; at++) {
+            if (*at == '"' || *at == '\\')
+                buffer_append_text(&text, "\\");
+            buffer_append(&text, at, 1);
+        }
+        buffer_append_text(&text, "\"");
+    }
+    buffer_append_text(&text, "}");
+    char *copy = buffer_text(&text) ? strdup(buffer_text(&text)) : NULL;
+    buffer_done(&text);
+    return copy;
+}
+
+static struct durable_position position_at(const PGresult *row)
+{
+    struct durable_position position = {.number = strtoull(PQgetvalue(row, 0, 1), NULL, 10)};
+
+    snprintf(position.nonce, NONCE_BYTES + 1, "%s", PQgetvalue(row, 0, 2));
+    return position;
+}
+
+/* kind, number, nonce, channel, payload */
+static void on_page_row(void *context, const PGresult *row, int number)
+{
+    struct history_page *page = context;
+    const struct durable_position position = position_at(row);
+    const char *kind = PQgetvalue(row, 0, 0);
+
+    (void)number;
+    if (strcmp(kind, "event") == 0)
+        hub_history_event(page, &position, PQgetvalue(row, 0, 3), PQgetvalue(row, 0, 4),
+                          (size_t)PQgetlength(row, 0, 4));
+    else if (strcmp(kind, "end") == 0)
+        hub_history_end(page, &position, strcmp(PQgetvalue(row, 0, 3), "head") == 0);
+    else
+        hub_history_verdict(page,
+                            strcmp(kind, "ok") == 0        ? HISTORY_OK
+                            : strcmp(kind, "expired") == 0 ? HISTORY_EXPIRED
+                                                           : HISTORY_REWOUND,
+                            &position);
+}
+
+static void on_page(void *context, const char *sqlstate, const char *message)
+{
+    struct history_page *page = context;
+
+    if (!sqlstate)
+        return; /* its last row was the end */
+    if (strcmp(sqlstate, "57P01") != 0)
+        log_warn("reading history failed", log_text("sqlstate", sqlstate), log_text("reason", message));
+    hub_history_fail(page);
+}
+
+void history_reader_want(struct history_reader *reader, struct history_page *page,
+                         const struct history_request *request)
+{
+    char number[NUMBER_BYTES], bytes_max[NUMBER_BYTES], page_bytes[NUMBER_BYTES];
+    char *channels = history_reader_array(request->channels);
+    struct query query = {
+        .sql = "SELECT * FROM tuplecast.read_history($1, $2, $3, $4, $5)",
+        .parameters = {number, request->from.nonce, channels, bytes_max, page_bytes},
+        .parameter_count = 5,
+        .on_row = on_page_row,
+        .on_done = on_page,
+        .context = page,
+    };
+
+    snprintf(number, sizeof(number), "%" PRIu64, request->from.number);
+    snprintf(bytes_max, sizeof(bytes_max), "%" PRId64, reader->options.event_bytes_max);
+    snprintf(page_bytes, sizeof(page_bytes), "%" PRId64, reader->options.page_bytes);
+    if (!channels || query_queue_add(reader->queue, &query) < 0)
+        hub_history_fail(page);
+    else
+        reader->stats->history_pages++;
+    free(channels);
+}
+
+static void on_upkeep_row(void *context, const PGresult *row, int number)
+{
+    struct history_reader *reader = context;
+    int64_t now_ms = loop_turn_ms(reader->loop);
+
+    (void)number;
+    reader->stats->log_bytes = strtoll(PQgetvalue(row, 0, 0), NULL, 10);
+    reader->stats->oldest_age_s = strtoll(PQgetvalue(row, 0, 1), NULL, 10);
+    if (reader->stats->log_bytes > reader->options.retention_bytes && now_ms - reader->warned_ms > WARN_MS) {
+        reader->warned_ms = now_ms;
+        log_warn("the log of durable channels is larger than durable.retention_bytes",
+                 log_number("bytes", reader->stats->log_bytes),
+                 log_text("reason", "a long transaction keeps it, or more is written than is allowed to be kept"));
+    }
+}
+
+static void on_upkeep_done(void *context, const char *sqlstate, const char *message)
+{
+    struct history_reader *reader = context;
+
+    reader->upkeep_asked = false;
+    if (sqlstate && strcmp(sqlstate, "57P01") != 0)
+        log_warn("the upkeep of the log failed", log_text("sqlstate", sqlstate), log_text("reason", message));
+}
+
+static void on_upkeep(struct loop_timer *timer)
+{
+    struct history_reader *reader = (struct history_reader *)((char *)timer - offsetof(struct history_reader, upkeep));
+    char seconds[NUMBER_BYTES], bytes[NUMBER_BYTES];
+    const struct query query = {
+        .sql = "SELECT bytes, extract(epoch FROM clock_timestamp() - oldest_at)::bigint"
+               " FROM tuplecast.retain(make_interval(secs => $1::bigint), $2)",
+        .parameters = {seconds, bytes},
+        .parameter_count = 2,
+        .on_row = on_upkeep_row,
+        .on_done = on_upkeep_done,
+        .context = reader,
+    };
+
+    if (!reader->lead || reader->upkeep_asked)
+        return;
+    snprintf(seconds, sizeof(seconds), "%" PRId64, reader->options.retention_s);
+    snprintf(bytes, sizeof(bytes), "%" PRId64, reader->options.retention_bytes);
+    reader->upkeep_asked = query_queue_add(reader->queue, &query) == 0;
+}
+
+struct history_reader *history_reader_new(struct loop *loop, const struct durable_reader_options *options,
+                                          struct durable_stats *stats)
+{
+    struct history_reader *reader = calloc(1, sizeof(*reader));
+    const struct query_queue_options queue = {
+        .database = options->database, .deadline_ms = DEADLINE_MS, .idle_ms = IDLE_MS};
+
+    if (!reader)
+        return NULL;
+    reader->loop = loop;
+    reader->options = *options;
+    reader->stats = stats;
+    reader->warned_ms = -WARN_MS;
+    reader->queue = query_queue_new(loop, &queue);
+    if (!reader->queue || loop_timer_init(&reader->upkeep, loop, on_upkeep) < 0) {
+        history_reader_free(reader);
+        errno = ENOMEM;
+        return NULL;
+    }
+    loop_timer_set(&reader->upkeep, UPKEEP_MS, UPKEEP_MS);
+    return reader;
+}
+
+void history_reader_free(struct history_reader *reader)
+{
+    if (!reader)
+        return;
+    query_queue_free(reader->queue);
+    loop_timer_done(&reader->upkeep);
+    free(reader);
+}
+
+void history_reader_reconfigure(struct history_reader *reader, const struct durable_reader_options *options)
+{
+    reader->options = *options;
+}
+
+void history_reader_set_lead(struct history_reader *reader, bool lead)
+{
+    reader->lead = lead;
+}

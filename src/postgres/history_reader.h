@@ -1,0 +1,22 @@
+/* Pages of history, and the log's upkeep, over a connection of their own that is made on demand: so that neither delays
+ * a tick. Part of the durable reader. */
+#pragma once
+
+#include "postgres/durable_reader.h"
+
+struct history_reader;
+
+/* stats is written to, and must live as long. NULL with errno set. */
+struct history_reader *history_reader_new(struct loop *loop, const struct durable_reader_options *options,
+                                          struct durable_stats *stats);
+void history_reader_free(struct history_reader *reader); /* pages that are being read fail; NULL is fine */
+void history_reader_reconfigure(struct history_reader *reader, const struct durable_reader_options *options);
+
+void history_reader_want(struct history_reader *reader, struct history_page *page,
+                         const struct history_request *request);
+
+/* Only the lead does the upkeep. */
+void history_reader_set_lead(struct history_reader *reader, bool lead);
+
+/* Texts as an array in PostgreSQL's text form, {"a","b"}: for the caller to free. NULL without memory. */
+char *history_reader_array(const struct text_list *list);

@@ -1,0 +1,238 @@
+#include "postgres/query_queue.h"
+
+#include "postgres/connection.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+enum { ROWS_PER_TURN = 256 };
+
+struct item {
+    STAILQ_ENTRY(item) link;
+    struct query query; /* parameters are owned */
+};
+
+struct query_queue {
+    struct loop *loop;
+    struct query_queue_options options;
+    struct connection *connection;
+    STAILQ_HEAD(, item) items; /* the first one is on its way when `sent` */
+    size_t count;
+    bool sent;
+    char sqlstate[6]; /* of the first one's error; "": none so far */
+    char message[256];
+    struct loop_timer timer; /* deadline of the first one; idle time when there is none */
+    struct loop_task more;   /* rows that a turn's portion left */
+};
+
+static void free_item(struct item *item)
+{
+    for (int i = 0; i < item->query.parameter_count; i++)
+        free((void *)(uintptr_t)item->query.parameters[i]);
+    free(item);
+}
+
+static void answer_first(struct query_queue *queue, const char *sqlstate, const char *message)
+{
+    struct item *item = STAILQ_FIRST(&queue->items);
+
+    STAILQ_REMOVE_HEAD(&queue->items, link);
+    queue->count--;
+    queue->sent = false;
+    item->query.on_done(item->query.context, sqlstate, message);
+    free_item(item);
+}
+
+static void send_first(struct query_queue *queue)
+{
+    PGconn *pq = connection_pq(queue->connection);
+    struct item *item = STAILQ_FIRST(&queue->items);
+
+    if (!item) {
+        if (queue->options.idle_ms > 0)
+            loop_timer_set(&queue->timer, queue->options.idle_ms, 0);
+        else
+            loop_timer_stop(&queue->timer);
+        return;
+    }
+    if (!pq) {
+        connection_start(queue->connection);
+        return;
+    }
+    if (queue->sent)
+        return;
+    loop_timer_set(&queue->timer, queue->options.deadline_ms, 0);
+    queue->sqlstate[0] = '\0';
+    if (!PQsendQueryParams(pq, item->query.sql, item->query.parameter_count, NULL, item->query.parameters, NULL, NULL,
+                           0) ||
+        !PQsetSingleRowMode(pq)) {
+        connection_lose(queue->connection, connection_problem(queue->connection));
+        return;
+    }
+    queue->sent = true;
+    connection_flush(queue->connection);
+}
+
+static void keep_error(struct query_queue *queue, const PGresult *result)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    snprintf(queue->sqlstate, sizeof(queue->sqlstate), "%s", sqlstate ? sqlstate : "XX000");
+    snprintf(queue->message, sizeof(queue->message), "%s", message ? message : "no message");
+}
+
+static void take_results(struct query_queue *queue)
+{
+    PGconn *pq;
+    int rows = 0;
+
+    while (queue->sent && (pq = connection_pq(queue->connection)) && !PQisBusy(pq)) {
+        if (rows == ROWS_PER_TURN) {
+            loop_task_queue(queue->loop, &queue->more);
+            return;
+        }
+        PGresult *result = PQgetResult(pq);
+        const struct query *query = &STAILQ_FIRST(&queue->items)->query;
+        ExecStatusType status = PQresultStatus(result);
+        if (!result) {
+            answer_first(queue, queue->sqlstate[0] ? queue->sqlstate : NULL, queue->message);
+            send_first(queue);
+            continue;
+        }
+        if (status == PGRES_SINGLE_TUPLE && query->on_row) {
+            query->on_row(query->context, result, 0);
+            rows++;
+        } else if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_SINGLE_TUPLE) {
+            keep_error(queue, result);
+        }
+        PQclear(result);
+    }
+}
+
+static void on_more(struct loop_task *task)
+{
+    take_results((struct query_queue *)((char *)task - offsetof(struct query_queue, more)));
+}
+
+static void on_input(void *context)
+{
+    struct query_queue *queue = context;
+
+    if (!PQconsumeInput(connection_pq(queue->connection))) {
+        connection_lose(queue->connection, connection_problem(queue->connection));
+        return;
+    }
+    /* Results come in portions; while one is being worked through, the rest waits in libpq. */
+    if (!queue->more.queued)
+        take_results(queue);
+}
+
+static void on_up(void *context)
+{
+    struct query_queue *queue = context;
+
+    if (queue->options.on_up)
+        queue->options.on_up(queue->options.context);
+    send_first(queue);
+}
+
+static void on_down(void *context, const char *reason)
+{
+    struct query_queue *queue = context;
+
+    loop_task_cancel(queue->loop, &queue->more);
+    loop_timer_stop(&queue->timer);
+    for (size_t left = queue->count; left > 0; left--)
+        answer_first(queue, "08006", reason);
+    if (queue->options.on_down)
+        queue->options.on_down(queue->options.context, reason);
+    if (queue->count > 0)
+        send_first(queue);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    struct query_queue *queue = (struct query_queue *)((char *)timer - offsetof(struct query_queue, timer));
+
+    if (STAILQ_EMPTY(&queue->items))
+        connection_stop(queue->connection);
+    else
+        connection_lose(queue->connection, "the database did not answer in time");
+}
+
+struct query_queue *query_queue_new(struct loop *loop, const struct query_queue_options *options)
+{
+    const struct connection_hooks hooks = {on_up, on_input, on_down, options->idle_ms == 0};
+    struct query_queue *queue = calloc(1, sizeof(*queue));
+
+    if (!queue)
+        return NULL;
+    queue->loop = loop;
+    queue->options = *options;
+    queue->options.database = NULL;
+    queue->more.on_task = on_more;
+    STAILQ_INIT(&queue->items);
+    queue->connection = connection_new(loop, options->database, &hooks, queue);
+    if (!queue->connection || loop_timer_init(&queue->timer, loop, on_timer) < 0) {
+        query_queue_free(queue);
+        errno = ENOMEM;
+        return NULL;
+    }
+    return queue;
+}
+
+void query_queue_free(struct query_queue *queue)
+{
+    if (!queue)
+        return;
+    for (size_t left = queue->count; left > 0; left--)
+        answer_first(queue, "57P01", "The gateway is shutting down.");
+    loop_task_cancel(queue->loop, &queue->more);
+    connection_free(queue->connection);
+    loop_timer_done(&queue->timer);
+    free(queue);
+}
+
+void query_queue_start(struct query_queue *queue)
+{
+    if (queue->options.idle_ms == 0)
+        connection_start(queue->connection);
+}
+
+void query_queue_reset(struct query_queue *queue, const char *reason)
+{
+    if (connection_pq(queue->connection))
+        connection_lose(queue->connection, reason);
+}
+
+int query_queue_add(struct query_queue *queue, const struct query *query)
+{
+    struct item *item;
+
+    if (queue->count >= QUERIES_QUEUED_MAX)
+        return -EAGAIN;
+    if (queue->options.idle_ms == 0 && !connection_pq(queue->connection))
+        return -ENOTCONN;
+    item = calloc(1, sizeof(*item));
+    if (!item)
+        return -ENOMEM;
+    item->query = *query;
+    item->query.parameter_count = 0;
+    for (int i = 0; i < query->parameter_count; i++) {
+        char *copy = query->parameters[i] ? strdup(query->parameters[i]) : NULL;
+        if (query->parameters[i] && !copy) {
+            free_item(item);
+            return -ENOMEM;
+        }
+        item->query.parameters[item->query.parameter_count++] = copy;
+    }
+    STAILQ_INSERT_TAIL(&queue->items, item, link);
+    /* Not when it is added by the answer to another one: that goes on by itself. */
+    if (queue->count++ == 0)
+        send_first(queue);
+    return 0;
+}

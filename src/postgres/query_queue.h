@@ -1,0 +1,42 @@
+/* Queries over one connection, one after the other, without ever blocking. */
+#pragma once
+
+#include "loop/loop.h"
+
+#include <libpq-fe.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct query_queue;
+
+struct query_queue_options {
+    const char *database;         /* libpq connection string; copied */
+    int64_t deadline_ms;          /* for each query; past it the connection is given up */
+    int64_t idle_ms;              /* > 0: connected on demand, and closed after so long without a query; 0: always */
+    void (*on_up)(void *context); /* may be NULL */
+    void (*on_down)(void *context, const char *reason); /* may be NULL; all queries have been answered */
+    void *context;
+};
+
+/* No callback comes from within a call of ours. NULL with errno set. */
+struct query_queue *query_queue_new(struct loop *loop, const struct query_queue_options *options);
+void query_queue_free(struct query_queue *queue);  /* answers what waits with 57P01; NULL is fine */
+void query_queue_start(struct query_queue *queue); /* connects, if it is not on demand */
+/* Gives the connection up: its locks go, and it is made again. */
+void query_queue_reset(struct query_queue *queue, const char *reason);
+
+enum { QUERY_PARAMETERS_MAX = 6, QUERIES_QUEUED_MAX = 128 };
+
+struct query {
+    const char *sql;                              /* lent for good */
+    const char *parameters[QUERY_PARAMETERS_MAX]; /* copied; NULL is SQL's NULL */
+    int parameter_count;
+    void (*on_row)(void *context, const PGresult *row, int number); /* as they arrive; may be NULL */
+    /* Exactly once. sqlstate NULL: it went well. */
+    void (*on_done)(void *context, const char *sqlstate, const char *message);
+    void *context;
+};
+
+/* Returns 0, -EAGAIN when QUERIES_QUEUED_MAX wait, -ENOTCONN when there is no connection and it is not on demand, or
+ * -ENOMEM. */
+int query_queue_add(struct query_queue *queue, const struct query *query);
