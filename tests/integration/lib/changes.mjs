@@ -1,0 +1,85 @@
+// The database side by itself: the scripts of sql/, what the functions answer, and what the triggers send.
+
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { Waitable } from "./until.mjs";
+
+const SQL = path.resolve(import.meta.dirname, "../../../sql");
+export const OPERATIONS = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
+
+/** Runs the scripts whose version is from `first` to `last`, as `tuplecast setup` does. */
+export async function install(database, first = 1, last = 2) {
+    for (const file of (await readdir(SQL)).sort())
+        if (/^\d+-.*\.sql$/.test(file) && parseInt(file) >= first && parseInt(file) <= last)
+            await database.query(`BEGIN; ${await readFile(path.join(SQL, file), "utf8")}; COMMIT`);
+}
+
+export const define = (table, more = {}) => ({ schema: "public", table, channel: `${table}_changes`, operations: OPERATIONS, ...more });
+
+/** Puts a trigger: {created, ...the trigger}. `client` is anything with query(). */
+export async function put(client, name, definition, { ifMatch = null, ifNoneMatch = null, dryRun = false } = {}) {
+    const result = await client.query("SELECT created, answer FROM tuplecast.put_trigger($1, $2, $3, $4, $5)", [
+        name,
+        JSON.stringify(definition),
+        ifMatch,
+        ifNoneMatch,
+        dryRun,
+    ]);
+    const row = result.rows?.[0] ?? result[0];
+    const [created, answer] = Array.isArray(row) ? row : [row.created, row.answer];
+    return { created: created === "t", ...JSON.parse(answer) };
+}
+
+export async function list(database) {
+    return JSON.parse(await database.value("SELECT tuplecast.list_triggers(NULL, NULL, NULL)")).items;
+}
+
+/** Listens to a channel. */
+export class Listener extends Waitable {
+    payloads = [];
+    #taken = 0;
+
+    static async open(t, database, channel) {
+        const listener = new Listener();
+        listener.client = await database.connect(t);
+        listener.client.on("notification", ({ payload }) => {
+            listener.payloads.push(payload);
+            listener.changed();
+        });
+        await listener.client.query(`LISTEN "${channel.replaceAll('"', '""')}"`);
+        listener.channel = channel;
+        return listener;
+    }
+
+    /** All that has come since the last call: notifications arrive in order, so a last one of our own marks the end. */
+    async texts() {
+        const mark = `end ${this.payloads.length} ${performance.now()}`;
+        await this.client.query("SELECT pg_notify($1, $2)", [this.channel, mark]);
+        const end = await this.wait(
+            () => {
+                const index = this.payloads.indexOf(mark);
+                return index < 0 ? undefined : index;
+            },
+            () => `the notification "${mark}"`,
+            30_000,
+        );
+        const texts = this.payloads.slice(this.#taken, end);
+        this.#taken = end + 1;
+        return texts;
+    }
+
+    /** The same, as objects without the serial number. */
+    async events() {
+        return (await this.texts()).map((text) => {
+            const { _, ...event } = JSON.parse(text);
+            return event;
+        });
+    }
+}
+
+/** A table with a trigger of ours, and its listener. */
+export async function watched(t, database, table, columns, more = {}) {
+    await database.query(`CREATE TABLE "${table}" (${columns})`);
+    await put(database, table, define(table, more));
+    return Listener.open(t, database, `${table}_changes`);
+}
