@@ -1,0 +1,273 @@
+// The REST interface of triggers beyond the first steps: entity tags, dry runs, options, refusals, roles.
+
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { createDatabase } from "./lib/database.mjs";
+import { run, startGateway } from "./lib/gateway.mjs";
+import { subscribe } from "./lib/sse.mjs";
+import { until } from "./lib/until.mjs";
+import { wholeFile } from "./lib/whole_file.mjs";
+
+const TOKEN = "correct-horse-battery-staple-0123456789";
+const file = wholeFile();
+let database, gateway, env;
+let tables = 0;
+
+function api(method, path, body, headers = {}, server = gateway) {
+    return server.get(path, {
+        method,
+        headers: { Authorization: `Bearer ${TOKEN}`, ...(body === undefined ? {} : { "Content-Type": "application/json" }), ...headers },
+        body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
+    });
+}
+
+async function createTable(columns = "id serial PRIMARY KEY, title text, kind text") {
+    const table = `rest_${++tables}`;
+    await database.query(`CREATE TABLE ${table} (${columns})`);
+    return table;
+}
+
+/** All of pg_trigger that is somebody's own. */
+const catalog = () => database.query("SELECT oid, xmin, tgname, tgrelid FROM pg_trigger WHERE NOT tgisinternal ORDER BY oid");
+
+before(async () => {
+    database = await createDatabase(file);
+    env = { ...database.env, TUPLECAST_CHANNELS: "*", TUPLECAST_TRIGGERS_TOKEN: TOKEN };
+    assert.equal((await run(["setup"], env)).code, 0);
+    gateway = await startGateway(file, env);
+    await gateway.ready();
+});
+
+describe("putting a trigger", () => {
+    test("again changes nothing in the catalog", async () => {
+        const table = await createTable();
+        const definition = { table, columns: ["title"], old: true, where: [{ column: "kind", op: "in", value: ["a", "b"] }] };
+        assert.equal((await api("PUT", `/triggers/${table}`, definition)).status, 201);
+        const before = await catalog();
+        const again = await api("PUT", `/triggers/${table}`, definition);
+        assert.equal(again.status, 200);
+        assert.deepEqual(await catalog(), before);
+        assert.deepEqual(again.json.columns, ["title"]);
+        assert.equal(again.json.level, "row");
+    });
+
+    test("with POST chooses a name, and another one for the next", async () => {
+        const table = await createTable();
+        const names = [];
+        for (let i = 0; i < 3; i++) {
+            const response = await api("POST", "/triggers", { table });
+            assert.equal(response.status, 201, response.body);
+            assert.equal(response.headers.location, `/triggers/${response.json.name}`);
+            assert.equal((await api("GET", response.headers.location)).status, 200);
+            names.push(response.json.name);
+        }
+        assert.equal(new Set(names).size, 3);
+    });
+
+    test("as a dry run shows the statements and changes nothing", async () => {
+        const table = await createTable();
+        const before = await catalog();
+        for (const [method, path] of [["PUT", `/triggers/${table}`], ["POST", "/triggers"]]) {
+            const response = await api(method, `${path}?dry_run=true`, { table });
+            assert.equal(response.status, 200, response.body);
+            assert.ok(response.json.sql.length > 0 && response.json.sql.every((sql) => /^CREATE OR REPLACE TRIGGER /.test(sql)), response.body);
+        }
+        assert.deepEqual(await catalog(), before);
+        assert.equal((await api("PUT", `/triggers/${table}`, { table })).status, 201);
+        const dropping = await api("DELETE", `/triggers/${table}?dry_run=true`);
+        assert.equal(dropping.status, 200);
+        assert.match(dropping.json.sql[0], /^DROP TRIGGER /);
+        assert.equal((await api("GET", `/triggers/${table}`)).status, 200);
+    });
+
+    test("sends the columns, old values and conditions that it names", async (t) => {
+        const table = await createTable();
+        const definition = { table, columns: ["title"], old: true, operations: ["INSERT", "UPDATE"], where: [{ column: "kind", op: "=", value: "news" }] };
+        assert.equal((await api("PUT", `/triggers/${table}`, definition)).status, 201);
+        const stream = await subscribe(t, gateway.stream(`${table}_changes`));
+        await database.query(`INSERT INTO ${table} (title, kind) VALUES ('no', 'other'), ('yes', 'news')`);
+        await database.query(`UPDATE ${table} SET title = title || '!'`);
+        const [inserted, updated] = await stream.messages(2);
+        assert.deepEqual([inserted.json.id, inserted.json.data], [2, { title: "yes" }]);
+        assert.deepEqual([updated.json.data, updated.json.old, updated.json.changed], [{ title: "yes!" }, { title: "yes" }, ["title"]]);
+    });
+
+    test("by two gateways at once agrees", async (t) => {
+        const table = await createTable();
+        const other = await startGateway(t, env);
+        await other.ready();
+        const answers = await Promise.all([gateway, other, gateway, other].map((server, i) => api("PUT", `/triggers/${table}`, { table, channel: `c${i % 2}` }, {}, server)));
+        assert.deepEqual(answers.map(({ status }) => status).sort(), [200, 200, 200, 201]);
+        const { json } = await api("GET", `/triggers/${table}`);
+        assert.ok(["c0", "c1"].includes(json.channel) && json.stale.length === 0);
+    });
+});
+
+describe("entity tags", () => {
+    test("GET answers 304 to who has it; PUT and DELETE 412 to who has an older one", async () => {
+        const table = await createTable();
+        const path = `/triggers/${table}`;
+        const { headers } = await api("PUT", path, { table });
+        assert.match(headers.etag, /^"[0-9a-f]+"$/);
+        const same = await api("GET", path, undefined, { "If-None-Match": headers.etag });
+        assert.deepEqual([same.status, same.body], [304, ""]);
+        assert.equal((await api("PUT", path, { table }, { "If-None-Match": "*" })).status, 412);
+        assert.equal((await api("PUT", path, { table, old: true }, { "If-Match": '"0000"' })).status, 412);
+        const changed = await api("PUT", path, { table, old: true }, { "If-Match": headers.etag });
+        assert.equal(changed.status, 200, changed.body);
+        assert.notEqual(changed.headers.etag, headers.etag);
+        assert.equal((await api("DELETE", path, undefined, { "If-Match": headers.etag })).status, 412);
+        assert.equal((await api("DELETE", path, undefined, { "If-Match": changed.headers.etag })).status, 204);
+        assert.equal((await api("PUT", path, { table }, { "If-Match": "*" })).status, 412);
+        assert.equal((await api("PUT", path, { table }, { "If-None-Match": "*" })).status, 201);
+    });
+});
+
+describe("what cannot be done is refused with the reason, and nothing changes", () => {
+    const refusals = [
+        ["a view", 422, /is a view/, "CREATE VIEW %t AS SELECT 1 AS id"],
+        ["a materialized view", 422, /materialized/, "CREATE MATERIALIZED VIEW %t AS SELECT 1 AS id"],
+        ["a sequence", 422, /sequence/, "CREATE SEQUENCE %t"],
+        ["a missing table", 404, /There is no table/, "SELECT 1"],
+    ];
+    for (const [what, status, reason, sql] of refusals)
+        test(what, async () => {
+            const table = `odd_${++tables}`;
+            await database.query(sql.replace("%t", table));
+            const before = await catalog();
+            const response = await api("PUT", `/triggers/${table}`, { table });
+            assert.equal(response.status, status, response.body);
+            assert.match(response.headers["content-type"], /^application\/problem\+json/);
+            assert.match(response.json.detail, reason);
+            assert.equal(response.json.sqlstate.length, 5);
+            assert.deepEqual(await catalog(), before);
+        });
+
+    test("missing columns, bad literals, other methods, types and parameters", async () => {
+        const table = await createTable();
+        const before = await catalog();
+        const put = (definition, headers, path = `/triggers/${table}`) => api("PUT", path, definition, headers);
+        assert.equal((await put({ table, columns: ["nope"] })).status, 422);
+        assert.match((await put({ table, columns: ["nope"] })).json.detail, /"nope"/);
+        assert.equal((await put({ table, where: [{ column: "id", op: "=", value: "x" }] })).status, 422);
+        assert.equal((await put({ table }, { "Content-Type": "text/plain" })).status, 415);
+        assert.equal((await put({ table }, {}, `/triggers/${table}?dryrun=1`)).status, 400);
+        assert.equal((await put({ table }, {}, `/triggers/${table}?dry_run=perhaps`)).status, 400);
+        assert.equal((await put({ table }, { Authorization: "Bearer wrong" })).status, 401);
+        assert.equal((await put("x".repeat(70_000))).status, 413);
+        assert.equal((await put("{")).status, 400);
+        assert.equal((await put({ table: { schema: "pg_catalog", name: "pg_class" } })).status, 403);
+        assert.equal((await api("PATCH", `/triggers/${table}`)).status, 405);
+        assert.equal((await api("DELETE", "/triggers/nothing")).status, 404);
+        assert.deepEqual(await catalog(), before);
+    });
+
+    test("a table that is locked: 409 after two seconds, and nobody else waits meanwhile", { timeout: 30_000 }, async (t) => {
+        const table = await createTable();
+        const holder = await database.connect(t);
+        await holder.query("BEGIN");
+        await holder.query(`INSERT INTO ${table} (title) VALUES ('long')`);
+        const stream = await subscribe(t, gateway.stream("others"));
+        const from = performance.now();
+        const refused = api("PUT", `/triggers/${table}`, { table });
+        for (let i = 0; i < 5; i++) {
+            const begin = performance.now();
+            assert.equal((await gateway.get("/livez")).status, 200);
+            await database.notify("others", JSON.stringify({ n: i }));
+            await stream.messages(1);
+            assert.ok(performance.now() - begin < 1000, "a request and an event while the DDL waits");
+        }
+        const { status, json } = await refused;
+        assert.equal(status, 409);
+        assert.match(json.hint, /[0-9]/);
+        assert.ok(performance.now() - from < 4000);
+        await holder.query("ROLLBACK");
+        assert.equal((await api("PUT", `/triggers/${table}`, { table })).status, 201);
+    });
+
+    test("2,000 bad bodies", { timeout: 120_000 }, async () => {
+        const table = await createTable();
+        const before = await catalog();
+        let seed = 5;
+        const roll = (n) => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) % n;
+        const pick = (list) => list[roll(list.length)];
+        const odd = [null, 1, -1.5, true, "", "\u0000", "a\nb", "x".repeat(64), "ä".repeat(40), [], [[]], [null], [1], {}, { a: 1 }, ["INSERT", "INSERT"], ["insert "], "INSERT", 1e308];
+        const members = ["table", "channel", "operations", "columns", "update_of", "old", "durable", "where"];
+        const texts = ["", "{", "[]", "null", "NaN", "{'table':'t'}", `{"table":"${table}","table":"${table}"}`, `{"table":"${table}",}`, `{"table":"\ud800"`, "[".repeat(5000), `{"table":"${table}"}x`];
+        for (let i = 0; i < 2000; i++) {
+            let body;
+            if (roll(4) === 0) {
+                body = pick(texts);
+            } else {
+                const definition = { table };
+                const member = pick([...members, "colums", "Table", ""]);
+                definition[member] = pick(odd);
+                // What happens to be good is made bad.
+                if (member === "old" || member === "durable") definition[member] = pick(odd.filter((value) => value !== true));
+                if (member === "where" && Array.isArray(definition.where) && definition.where.length === 0) definition.where = [{ column: "id", op: "~", value: 1 }];
+                if (member === "channel" && definition.channel === "INSERT") definition.channel = 7;
+                if (member === "table" && typeof definition.table === "string" && /^[A-Zä]/.test(definition.table)) definition.table = [];
+                if (member === "columns" && JSON.stringify(definition.columns) === '["insert "]') definition.columns = ["nope"];
+                body = JSON.stringify(definition);
+            }
+            const { status } = await api("PUT", `/triggers/bad_${i}`, body);
+            assert.ok([400, 404, 422].includes(status), `${status} for ${body.slice(0, 200)}`);
+        }
+        assert.deepEqual(await catalog(), before);
+        assert.equal((await gateway.get("/livez")).status, 200);
+    });
+});
+
+describe("who may touch what", () => {
+    test("only the tables of triggers.tables, for PUT, POST and DELETE", async (t) => {
+        const [allowed, other] = [await createTable(), await createTable()];
+        const limited = await startGateway(t, { ...env, TUPLECAST_TRIGGERS_TABLES: `public.${allowed}` });
+        await limited.ready();
+        assert.equal((await api("PUT", `/triggers/${allowed}`, { table: allowed }, {}, limited)).status, 201);
+        assert.equal((await api("POST", "/triggers", { table: other }, {}, limited)).status, 403);
+        assert.equal((await api("PUT", `/triggers/${other}`, { table: other })).status, 201);
+        assert.equal((await api("DELETE", `/triggers/${other}`, undefined, {}, limited)).status, 403);
+        assert.equal((await api("GET", `/triggers/${other}`)).status, 200);
+        assert.equal((await api("DELETE", `/triggers/${allowed}`, undefined, {}, limited)).status, 204);
+    });
+
+    test("the gateway's role needs no rights, the installer's those of the tables' owner", async (t) => {
+        const suffix = database.name;
+        await database.query(`CREATE ROLE gateway_${suffix} LOGIN`);
+        await database.query(`CREATE ROLE installer_${suffix} LOGIN`);
+        await database.query(`CREATE ROLE app_${suffix}`);
+        await database.query(`GRANT app_${suffix} TO installer_${suffix}`);
+        const table = await createTable();
+        await database.query(`ALTER TABLE ${table} OWNER TO app_${suffix}`);
+        const refused = await startGateway(t, { ...env, TUPLECAST_DATABASE: `user=gateway_${suffix} dbname=${database.name}` });
+        await refused.ready();
+        assert.equal((await api("PUT", `/triggers/${table}`, { table }, {}, refused)).status, 403);
+        const separate = await startGateway(t, {
+            ...env,
+            TUPLECAST_DATABASE: `user=gateway_${suffix} dbname=${database.name}`,
+            TUPLECAST_TRIGGERS_DATABASE: `user=installer_${suffix} dbname=${database.name}`,
+        });
+        await separate.ready();
+        assert.equal((await api("PUT", `/triggers/${table}`, { table }, {}, separate)).status, 201);
+        const stream = await subscribe(t, separate.stream(`${table}_changes`));
+        await database.query(`INSERT INTO ${table} (title) VALUES ('x')`);
+        assert.equal((await stream.messages(1))[0].json.data.title, "x");
+        const gatewayRole = await database.connect(t);
+        await gatewayRole.query(`SET SESSION AUTHORIZATION gateway_${suffix}`);
+        for (const sql of ["SELECT * FROM tuplecast.log", "SELECT tuplecast.make_tick(0)", "SELECT * FROM tuplecast.read_history(0, '', '{a}', 1, 1)",
+            "INSERT INTO tuplecast.log (channel, head) VALUES ('a', '')", `SELECT * FROM ${table}`, "CREATE TABLE tuplecast.mine ()"])
+            await assert.rejects(gatewayRole.query(sql), /permission denied/, sql);
+    });
+
+    test("tables and channels are listed", async (t) => {
+        const table = await createTable();
+        await api("PUT", `/triggers/${table}`, { table });
+        const listed = (await api("GET", "/tables?schema=public")).json.items.find((item) => item.table === table);
+        assert.deepEqual([listed.key, listed.triggers, listed.possible], [["id"], [table], true]);
+        assert.deepEqual(listed.columns.map(({ name }) => name), ["id", "title", "kind"]);
+        assert.equal((await gateway.get("/tables")).status, 401);
+        await subscribe(t, gateway.stream(`${table}_changes`));
+        await until(async () => (await gateway.get("/channels")).json.items.some((item) => item.channel === `${table}_changes` && item.streams === 1), "the channel");
+        assert.deepEqual((await gateway.get("/channels")).json.patterns, ["*"]);
+    });
+});
