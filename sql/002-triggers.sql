@@ -163,7 +163,7 @@ BEGIN
 END
 $$;
 
--- The query that sends a change for each row of `rows`, which can stand in FROM: new_rows, old_rows, or a row in parentheses; with `old_rows`, which
+-- The query that sends a change for each row of `rows`, which can stand in FROM: changed_rows, or a row in parentheses; with `old_rows`, which
 -- has the old rows in the same order, with old values. Its $1 is the channel, $2 the beginning of every payload; more are the rows' own.
 --
 -- Columns are named, never taken out of a row as a whole: with transition tables, PostgreSQL takes the wrong one when an earlier column was
@@ -243,41 +243,49 @@ $$;
 -- as few expressions as can be (each is set up anew in each transaction); a few rows go a way that needs no planning; many rows, or large ones,
 -- are worth a query of their own, which names the table's columns.
 --
+-- The first way has no search_path of its own either, which would be a tenth of its cost: until the others set it, every name and every
+-- operator says its schema.
+--
 -- STABLE is not the truth, but spares a snapshot for each expression; nothing here writes to a table, and the planner never sees a trigger function.
 CREATE FUNCTION tuplecast.live_statement() RETURNS trigger
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 AS $$
 DECLARE
-    row_json json;
+    row_json pg_catalog.json;
     more boolean;
-    rows json[];
-    olds json[];
-    keys text[];
-    names text[];
+    rows pg_catalog.json[];
+    olds pg_catalog.json[];
+    keys pg_catalog.text[];
+    names pg_catalog.text[];
     with_old boolean := false;
-    head text;
+    head pg_catalog.text;
+    settings pg_catalog.text[];
 BEGIN
-    IF TG_OP = 'DELETE' THEN
-        SELECT CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*) END, EXISTS (SELECT FROM old_rows OFFSET 1)
-          INTO row_json, more FROM old_rows n LIMIT 1;
-    ELSE
-        SELECT CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*) END, EXISTS (SELECT FROM new_rows OFFSET 1)
-          INTO row_json, more FROM new_rows n LIMIT 1;
-    END IF;
+    SELECT CASE WHEN pg_catalog.pg_column_size(n.*) OPERATOR(pg_catalog.<=) 500000 THEN pg_catalog.row_to_json(n.*) END,
+           EXISTS (SELECT FROM changed_rows OFFSET 1)
+      INTO row_json, more FROM changed_rows n LIMIT 1;
     -- Neither the key, which is part of the row, nor the names before it can make this too long.
-    IF NOT more AND octet_length(row_json::text) < 3000 AND coalesce(TG_ARGV[1], '') = ''
-       AND current_setting('tuplecast.key_' || pg_get_replica_identity_index(TG_RELID)::oid, true) = 'yes' THEN
-        IF pg_notify(TG_ARGV[0],
-                     '{"schema":' || to_json(TG_TABLE_SCHEMA::text)::text || ',"table":' || to_json(TG_TABLE_NAME::text)::text
-                     || ',"type":"' || TG_OP || '","_":' || nextval('tuplecast.serial') || ',"id":'
-                     || (row_json -> (parse_ident(pg_get_indexdef(pg_get_replica_identity_index(TG_RELID), 1, true)))[1])::text
-                     || ',"data":' || row_json::text || '}') IS NULL THEN
+    IF NOT more AND pg_catalog.octet_length(row_json::pg_catalog.text) OPERATOR(pg_catalog.<) 3000
+       AND coalesce(TG_ARGV[1], '') OPERATOR(pg_catalog.=) ''
+       AND pg_catalog.current_setting(pg_catalog.concat('tuplecast.key_', pg_catalog.pg_get_replica_identity_index(TG_RELID)::pg_catalog.oid), true)
+           OPERATOR(pg_catalog.=) 'yes' THEN
+        IF pg_catalog.pg_notify(TG_ARGV[0], pg_catalog.concat(
+               '{"schema":', pg_catalog.to_json(TG_TABLE_SCHEMA::pg_catalog.text), ',"table":', pg_catalog.to_json(TG_TABLE_NAME::pg_catalog.text),
+               ',"type":"', TG_OP, '","_":', pg_catalog.nextval('tuplecast.serial'), ',"id":',
+               row_json OPERATOR(pg_catalog.->)
+                   (pg_catalog.parse_ident(pg_catalog.pg_get_indexdef(pg_catalog.pg_get_replica_identity_index(TG_RELID), 1, true)))[1],
+               ',"data":', row_json, '}')) IS NULL THEN
         END IF;
         RETURN NULL;
     ELSIF more IS NULL THEN
         RETURN NULL; -- the statement met no row
     END IF;
 
+    -- Nobody else's names from here on. To compile a query for the processor takes longer than it runs, and a little memory spares the joining of
+    -- old rows with new ones its files. Put back in the end, because all of it lasts as long as the transaction.
+    settings := ARRAY[pg_catalog.current_setting('search_path'), pg_catalog.current_setting('jit'), pg_catalog.current_setting('work_mem')];
+    IF pg_catalog.concat(pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('jit', 'off', true)) IS NULL THEN
+    END IF;
     IF coalesce(TG_ARGV[1], '') <> '' THEN
         with_old := TG_OP = 'UPDATE' AND coalesce((TG_ARGV[1]::json ->> 'old')::boolean, false);
         IF TG_ARGV[1]::json -> 'columns' IS NOT NULL THEN
@@ -285,10 +293,8 @@ BEGIN
         END IF;
     END IF;
     rows := ARRAY[row_json];
-    IF more AND TG_OP = 'DELETE' THEN
-        rows := ARRAY(SELECT CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*) END FROM old_rows n LIMIT 17);
-    ELSIF more THEN
-        rows := ARRAY(SELECT CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*) END FROM new_rows n LIMIT 17);
+    IF more THEN
+        rows := ARRAY(SELECT CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*) END FROM changed_rows n LIMIT 17);
     END IF;
     IF with_old THEN
         -- Both tables hold the rows in the same order; keys may have changed.
@@ -297,14 +303,19 @@ BEGIN
     head := tuplecast.payload_head(TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP);
     IF array_length(rows, 1) > 16 OR array_position(rows::text[], NULL) IS NOT NULL
        OR (with_old AND array_position(olds::text[], NULL) IS NOT NULL) THEN
-        EXECUTE tuplecast.bulk_query(TG_RELID, names, CASE TG_OP WHEN 'DELETE' THEN 'old_rows' ELSE 'new_rows' END,
-                                     CASE WHEN with_old THEN 'old_rows' END) USING TG_ARGV[0], head;
+        IF with_old AND pg_size_bytes(settings[3]) < 67108864 THEN
+            PERFORM set_config('work_mem', '64MB', true);
+        END IF;
+        EXECUTE tuplecast.bulk_query(TG_RELID, names, 'changed_rows', CASE WHEN with_old THEN 'old_rows' END) USING TG_ARGV[0], head;
     ELSE
         keys := tuplecast.key_columns(TG_RELID);
         FOR i IN 1 .. array_length(rows, 1) LOOP
             IF tuplecast.send(TG_ARGV[0], head, keys, names, rows[i], olds[i]) THEN
             END IF;
         END LOOP;
+    END IF;
+    IF concat(set_config('work_mem', settings[3], true), set_config('jit', settings[2], true),
+              set_config('search_path', settings[1], true)) IS NULL THEN
     END IF;
     RETURN NULL;
 END
@@ -729,9 +740,9 @@ BEGIN
         ELSE
             -- Each table of rows that is named is kept for us by PostgreSQL: old ones only when they are wanted.
             form := format('REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.%s_statement',
-                           CASE WHEN operation = 'DELETE' THEN 'OLD TABLE AS old_rows'
-                                WHEN operation = 'UPDATE' AND (options ->> 'old')::boolean THEN 'OLD TABLE AS old_rows NEW TABLE AS new_rows'
-                                ELSE 'NEW TABLE AS new_rows' END, kind);
+                           CASE WHEN operation = 'DELETE' THEN 'OLD TABLE AS changed_rows'
+                                WHEN operation = 'UPDATE' AND (options ->> 'old')::boolean THEN 'OLD TABLE AS old_rows NEW TABLE AS changed_rows'
+                                ELSE 'NEW TABLE AS changed_rows' END, kind);
         END IF;
         parts := parts || lower(operation);
         statements := statements || format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s(%s)',

@@ -114,17 +114,13 @@ BEGIN
         INSERT INTO tuplecast.log (channel, head, data, old)
         SELECT TG_ARGV[0], tuplecast.log_head(TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP, keys, n.row_json), tuplecast.log_row(n.row_json, names),
                tuplecast.log_old(o.row_json, n.row_json, names)
-          FROM (SELECT CASE WHEN pg_column_size(r.*) < 100000000 THEN row_to_json(r.*) END, row_number() OVER () FROM new_rows r) AS n (row_json, i)
+          FROM (SELECT CASE WHEN pg_column_size(r.*) < 100000000 THEN row_to_json(r.*) END, row_number() OVER () FROM changed_rows r) AS n (row_json, i)
           JOIN (SELECT CASE WHEN pg_column_size(r.*) < 100000000 THEN row_to_json(r.*) END, row_number() OVER () FROM old_rows r) AS o (row_json, i)
             USING (i) ORDER BY i;
-    ELSIF TG_OP = 'DELETE' THEN
-        INSERT INTO tuplecast.log (channel, head, data)
-        SELECT TG_ARGV[0], tuplecast.log_head(TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP, keys, r.row_json), tuplecast.log_row(r.row_json, names)
-          FROM (SELECT CASE WHEN pg_column_size(n.*) < 100000000 THEN row_to_json(n.*) END FROM old_rows n) AS r (row_json);
     ELSE
         INSERT INTO tuplecast.log (channel, head, data)
         SELECT TG_ARGV[0], tuplecast.log_head(TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP, keys, r.row_json), tuplecast.log_row(r.row_json, names)
-          FROM (SELECT CASE WHEN pg_column_size(n.*) < 100000000 THEN row_to_json(n.*) END FROM new_rows n) AS r (row_json);
+          FROM (SELECT CASE WHEN pg_column_size(n.*) < 100000000 THEN row_to_json(n.*) END FROM changed_rows n) AS r (row_json);
     END IF;
     IF FOUND THEN
         PERFORM tuplecast.wake_lead();
