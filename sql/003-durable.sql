@@ -34,7 +34,8 @@ CREATE TABLE tuplecast.tick (
     count bigint NOT NULL,
     nonce text NOT NULL,
     snapshot pg_snapshot NOT NULL,
-    at timestamptz NOT NULL DEFAULT clock_timestamp()
+    at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    channels text -- the names of the events' channels, with line feeds between; null: too many to list
 );
 CREATE INDEX ON tuplecast.tick (base);
 
@@ -239,7 +240,7 @@ AS $$
 $$;
 
 -- Records the next tick when there is anything new. A second lead fails with unique_violation: it is none any more.
-CREATE FUNCTION tuplecast.make_tick(last bigint) RETURNS TABLE (number bigint, base bigint, count bigint, nonce text)
+CREATE FUNCTION tuplecast.make_tick(last bigint) RETURNS TABLE (number bigint, base bigint, count bigint, nonce text, channels text)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -250,22 +251,23 @@ BEGIN
     SELECT * INTO STRICT before FROM tuplecast.tick t WHERE t.number = last;
     -- A snapshot that was taken before a crash can be ahead of the counter after it, unless something was committed in between.
     PERFORM set_config('synchronous_commit', 'on', true);
-    SELECT pg_catalog.count(*) INTO found_count FROM tuplecast.batch(before.snapshot, snapshot);
-    IF found_count = 0 THEN
+    SELECT sum(c.count), CASE WHEN pg_catalog.count(*) <= 500 THEN string_agg(c.channel, E'\n') END INTO found_count, channels
+      FROM (SELECT b.channel, pg_catalog.count(*) AS count FROM tuplecast.batch(before.snapshot, snapshot) b GROUP BY b.channel) c;
+    IF found_count IS NULL THEN
         RETURN;
     END IF;
-    INSERT INTO tuplecast.tick AS t (number, base, count, nonce, snapshot)
-    VALUES (last + 1, before.base + before.count, found_count, tuplecast.new_nonce(), snapshot)
+    INSERT INTO tuplecast.tick AS t (number, base, count, nonce, snapshot, channels)
+    VALUES (last + 1, before.base + before.count, found_count, tuplecast.new_nonce(), snapshot, make_tick.channels)
     RETURNING t.number, t.base, t.count, t.nonce INTO number, base, count, nonce;
     PERFORM pg_notify('tuplecast', 'tick ' || number);
     RETURN NEXT;
 END
 $$;
 
-CREATE FUNCTION tuplecast.ticks_after(last bigint) RETURNS TABLE (number bigint, base bigint, count bigint, nonce text)
+CREATE FUNCTION tuplecast.ticks_after(last bigint) RETURNS TABLE (number bigint, base bigint, count bigint, nonce text, channels text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT t.number, t.base, t.count, t.nonce FROM tuplecast.tick t WHERE t.number > last ORDER BY t.number LIMIT 1000
+    SELECT t.number, t.base, t.count, t.nonce, t.channels FROM tuplecast.tick t WHERE t.number > last ORDER BY t.number LIMIT 1000
 $$;
 
 -- What one snapshot sees and the one before it does not: one range of the index, and the transactions that were in flight then. The parts go in

@@ -84,6 +84,15 @@ static void on_history_wanted(void *context, struct history_page *page, const st
     durable_reader_want_history(gateway->durable, page, request);
 }
 
+/* So that whoever put a durable trigger here finds its channel durable. */
+static void on_triggers_changed(void *context)
+{
+    struct gateway *gateway = context;
+
+    if (gateway->durable)
+        durable_reader_notified(gateway->durable, "triggers");
+}
+
 static bool is_behind(void *context)
 {
     const struct gateway *gateway = context;
@@ -186,9 +195,10 @@ static int build_postgres(struct gateway *gateway)
     gateway->listener = listener_new(gateway->loop, &options, &hooks, gateway);
     if (!gateway->listener)
         return -errno;
-    gateway->calls =
-        trigger_calls_new(gateway->loop, gateway->config.triggers.database[0] ? gateway->config.triggers.database
-                                                                              : gateway->config.database);
+    gateway->calls = trigger_calls_new(gateway->loop,
+                                       gateway->config.triggers.database[0] ? gateway->config.triggers.database
+                                                                            : gateway->config.database,
+                                       on_triggers_changed, gateway);
     return gateway->calls ? 0 : -errno;
 }
 

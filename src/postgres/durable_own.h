@@ -6,7 +6,7 @@
 #include "postgres/history_reader.h"
 #include "postgres/query_queue.h"
 
-enum { DURABLE_POLL_MS = 1000, DURABLE_TICKS_MAX = 1000, DURABLE_NUMBER_BYTES = 24 };
+enum { DURABLE_POLL_MS = 1100, DURABLE_TICKS_MAX = 1000, DURABLE_NUMBER_BYTES = 24 };
 
 enum mode { MODE_OFF, MODE_FOLLOWER, MODE_LEAD, MODE_ASLEEP };
 
@@ -14,6 +14,7 @@ struct tick {
     int64_t number;
     uint64_t base, count;
     char nonce[NONCE_BYTES + 2];
+    char *channels; /* names with line feeds between, owned; NULL: not known */
 };
 
 struct durable_reader {
@@ -65,7 +66,8 @@ void durable_copy_nonce(char nonce[NONCE_BYTES + 2], const char *text);
 void durable_check(struct durable_reader *reader);
 void durable_ask_names(struct durable_reader *reader);
 
-/* A row of a tick, from that column on: number, base, count, nonce; null: none. */
+/* A row of a tick, from that column on: number, base, count, nonce, channels; null: none. */
 void durable_add_tick(struct durable_reader *reader, const PGresult *row, int column);
+void durable_drop_ticks(struct durable_reader *reader); /* all that were added */
 /* Reads the first of those that were added. */
 void durable_read_tick(struct durable_reader *reader);

@@ -260,7 +260,7 @@ static void on_down(void *context, const char *reason)
     struct durable_reader *reader = context;
 
     (void)reason;
-    reader->tick_first = reader->tick_count = 0;
+    durable_drop_ticks(reader);
     reader->busy = reader->position_checked = false;
     durable_set_mode(reader, MODE_OFF);
     hub_durable_down(reader->hub);
@@ -277,6 +277,10 @@ void durable_reader_notified(struct durable_reader *reader, const char *payload)
         reader->woken = true;
     } else if (strcmp(payload, "triggers") == 0) {
         reader->names_changed = true;
+        if (reader->mode == MODE_OFF && !reader->busy)
+            durable_check(reader); /* `tuplecast setup` was run meanwhile */
+        if (reader->mode != MODE_OFF || reader->busy)
+            hub_durable_channels_changed(reader->hub);
     }
     durable_go_on(reader);
 }
@@ -314,6 +318,7 @@ void durable_reader_free(struct durable_reader *reader)
     history_reader_free(reader->history);
     query_queue_free(reader->queue);
     loop_timer_done(&reader->timer);
+    durable_drop_ticks(reader);
     text_list_done(&reader->names);
     free(reader);
 }

@@ -18,6 +18,20 @@ void durable_add_tick(struct durable_reader *reader, const PGresult *row, int co
     tick->base = (uint64_t)durable_number(row, column + 1);
     tick->count = (uint64_t)durable_number(row, column + 2);
     durable_copy_nonce(tick->nonce, PQgetvalue(row, 0, column + 3));
+    /* Without memory for it, all channels are asked for. */
+    tick->channels = PQgetisnull(row, 0, column + 4) ? NULL : strdup(PQgetvalue(row, 0, column + 4));
+}
+
+static void drop_tick(struct durable_reader *reader)
+{
+    free(reader->ticks[reader->tick_first++].channels);
+}
+
+void durable_drop_ticks(struct durable_reader *reader)
+{
+    while (reader->tick_first < reader->tick_count)
+        drop_tick(reader);
+    reader->tick_first = reader->tick_count = 0;
 }
 
 static void on_event(void *context, const PGresult *row, int number)
@@ -32,7 +46,8 @@ static void on_event(void *context, const PGresult *row, int number)
 static void finish_tick(struct durable_reader *reader)
 {
     hub_durable_end(reader->hub);
-    reader->last = reader->ticks[reader->tick_first++].number;
+    reader->last = reader->ticks[reader->tick_first].number;
+    drop_tick(reader);
     reader->stats.ticks++;
 }
 
@@ -42,11 +57,12 @@ static void on_events(void *context, const char *sqlstate, const char *message)
 
     if (sqlstate && strcmp(sqlstate, "TC001") == 0) {
         /* It was away for longer than events are kept. */
-        const struct tick *tick = &reader->ticks[reader->tick_first++];
+        const struct tick *tick = &reader->ticks[reader->tick_first];
         struct durable_position resumed = {.number = tick->base + tick->count};
         reader->busy = false;
         durable_copy_nonce(resumed.nonce, tick->nonce);
         reader->last = tick->number;
+        drop_tick(reader);
         hub_durable_lost(reader->hub, HISTORY_EXPIRED, &resumed);
     } else if (durable_failed(reader, sqlstate, message)) {
         return;
@@ -69,7 +85,13 @@ void durable_read_tick(struct durable_reader *reader)
         durable_copy_nonce(resumed.nonce, tick->nonce);
         hub_durable_lost(reader->hub, HISTORY_EXPIRED, &resumed);
     }
-    hub_durable_begin(reader->hub, tick->base, tick->count, tick->nonce, &channels);
+    int news = hub_durable_begin(reader->hub, tick->base, tick->count, tick->nonce, tick->channels, &channels);
+    if (news < 0) {
+        query_queue_reset(reader->queue, "out of memory");
+        return;
+    }
+    /* Too many to be listed: maybe one of them is new. */
+    reader->names_changed |= news > 0 || !tick->channels;
     char *names = channels->count > 0 ? history_reader_array(channels) : NULL;
     if (!names) {
         finish_tick(reader);

@@ -101,6 +101,13 @@ void listen_set_confirm(struct listen_set *set)
     }
 }
 
+bool listen_set_is_about_a_name(const PGresult *result)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+    return sqlstate && strncmp(sqlstate, "22", 2) == 0;
+}
+
 const char *listen_set_fail(struct listen_set *set)
 {
     struct listened *channel, *last = NULL;

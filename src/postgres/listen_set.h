@@ -43,6 +43,9 @@ void listen_set_confirm(struct listen_set *set); /* what was on its way has comm
 /* What was on its way failed, and the connection is fine. When it was a single channel it is refused, and its name is
  * lent; otherwise NULL, and they go one by one from here on. */
 const char *listen_set_fail(struct listen_set *set);
+/* Whether an error is a data exception (class 22), such as a name that the database's encoding has no characters for.
+ */
+bool listen_set_is_about_a_name(const PGresult *result);
 
 void listen_set_lose(struct listen_set *set); /* the connection is gone, and every LISTEN with it */
 

@@ -16,6 +16,7 @@
 
 enum {
     READ_PAUSE_MS = 100,
+    PROBES_SPARED = 10, /* one in so many is sent even when others are heard */
     PROBLEM_BYTES = 512,
     SELF_BYTES = 40,
     LISTEN_SQL_BYTES_MAX = 1 << 20,
@@ -44,7 +45,8 @@ struct listener {
     int64_t probe_sent_us;
     bool echo_awaited;
     int64_t last_read_ms;
-    int64_t last_heard_ms; /* when the server last said anything */
+    int64_t last_heard_ms; /* when the server last notified us of anything */
+    int64_t probed_ms;
 
     struct database_stats stats;
     char problem[PROBLEM_BYTES];
@@ -71,6 +73,7 @@ static void send_probe(struct listener *listener)
         return;
     }
     listener->echo_awaited = true;
+    listener->probed_ms = loop_turn_ms(listener->loop);
     listener->probe_sent_us = loop_clock_us();
     await_answer(listener, COMMAND_PROBE);
 }
@@ -115,8 +118,10 @@ static void become_up(struct listener *listener)
 }
 
 /* Does what is next to be said, if nothing is on its way. */
-static void go_on(struct listener *listener)
+static void go_on(void *context)
 {
+    struct listener *listener = context;
+
     if (!connection_pq(listener->connection) || listener->command != COMMAND_NONE)
         return;
     if (send_listens(listener))
@@ -167,14 +172,6 @@ static void on_echo(struct listener *listener, const char *payload)
     }
 }
 
-/* A data exception (class 22), such as a name that the database's encoding has no characters for. */
-static bool is_about_a_name(const PGresult *result)
-{
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-
-    return sqlstate && strncmp(sqlstate, "22", 2) == 0;
-}
-
 /* One bad name must not cost everybody the connection. */
 static void on_listens_failed(struct listener *listener)
 {
@@ -198,7 +195,7 @@ static bool take_result(struct listener *listener)
     ExecStatusType status = PQresultStatus(result);
     if (status == PGRES_TUPLES_OK && PQntuples(result) == 1 && PQnfields(result) == 2)
         listener->stats.queue_usage = strtod(PQgetvalue(result, 0, 1), NULL);
-    else if (status != PGRES_COMMAND_OK && listener->command == COMMAND_LISTEN && is_about_a_name(result))
+    else if (status != PGRES_COMMAND_OK && listener->command == COMMAND_LISTEN && listen_set_is_about_a_name(result))
         on_listens_failed(listener);
     else if (status != PGRES_COMMAND_OK)
         connection_lose(listener->connection, connection_problem(listener->connection));
@@ -275,7 +272,15 @@ static void on_probe_time(struct loop_timer *timer)
 {
     struct listener *listener = (struct listener *)((char *)timer - offsetof(struct listener, probe));
 
-    if (connection_pq(listener->connection) && listener->command == COMMAND_NONE && !listener->echo_awaited)
+    int64_t now_ms = loop_turn_ms(listener->loop);
+
+    if (!connection_pq(listener->connection) || listener->command != COMMAND_NONE || listener->echo_awaited)
+        return;
+    /* A notification of somebody else's proves as much; but only ours measures the way. */
+    if (now_ms - listener->last_heard_ms < listener->probe_interval_ms &&
+        now_ms - listener->probed_ms < PROBES_SPARED * listener->probe_interval_ms)
+        loop_timer_set(&listener->probe, listener->probe_interval_ms, 0);
+    else
         send_probe(listener);
 }
 
@@ -300,13 +305,6 @@ static void on_expiry(struct loop_timer *timer)
                         "connect to the server itself");
 }
 
-static void on_connected(void *context)
-{
-    struct listener *listener = context;
-
-    go_on(listener);
-}
-
 static void on_lost(void *context, const char *reason)
 {
     struct listener *listener = context;
@@ -328,7 +326,7 @@ static void on_lost(void *context, const char *reason)
 struct listener *listener_new(struct loop *loop, const struct listener_options *options,
                               const struct listener_hooks *hooks, void *context)
 {
-    const struct connection_hooks connection_hooks = {on_connected, take_input, on_lost, true};
+    const struct connection_hooks connection_hooks = {go_on, take_input, on_lost, true};
     struct listener *listener = calloc(1, sizeof(*listener));
     uint64_t random;
 

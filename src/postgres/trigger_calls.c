@@ -19,6 +19,7 @@ enum {
 struct call {
     STAILQ_ENTRY(call) link;
     const char *sql;
+    bool changes;                     /* triggers, when it goes well */
     char *parameters[PARAMETERS_MAX]; /* owned; NULL is SQL's NULL */
     int parameter_count;
     trigger_done done;
@@ -28,6 +29,8 @@ struct call {
 struct trigger_calls {
     struct loop *loop;
     struct connection *connection;
+    void (*on_changed)(void *context);
+    void *context;
     STAILQ_HEAD(, call) queue; /* the first one is on its way when `sent` */
     size_t queued;
     bool sent;
@@ -94,6 +97,8 @@ static void answer_with(struct trigger_calls *calls, const PGresult *result)
         int columns = PQnfields(result);
         answer.created = columns > 1 && PQgetvalue(result, 0, 0)[0] == 't';
         answer.json = PQgetvalue(result, 0, columns - 1);
+        if (STAILQ_FIRST(&calls->queue)->changes)
+            calls->on_changed(calls->context);
     } else {
         answer.sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
         if (!answer.sqlstate)
@@ -158,7 +163,8 @@ static void on_timer(struct loop_timer *timer)
         connection_lose(calls->connection, "the database did not answer in time");
 }
 
-struct trigger_calls *trigger_calls_new(struct loop *loop, const char *database)
+struct trigger_calls *trigger_calls_new(struct loop *loop, const char *database, void (*on_changed)(void *context),
+                                        void *context)
 {
     const struct connection_hooks hooks = {on_up, on_input, on_down, false};
     struct trigger_calls *calls = calloc(1, sizeof(*calls));
@@ -166,6 +172,8 @@ struct trigger_calls *trigger_calls_new(struct loop *loop, const char *database)
     if (!calls)
         return NULL;
     calls->loop = loop;
+    calls->on_changed = on_changed;
+    calls->context = context;
     STAILQ_INIT(&calls->queue);
     calls->connection = connection_new(loop, database, &hooks, calls);
     if (!calls->connection || loop_timer_init(&calls->timer, loop, on_timer) < 0) {
@@ -259,6 +267,7 @@ int trigger_calls_add(struct trigger_calls *calls, const struct trigger_request 
         return -ENOMEM;
     call->done = done;
     call->context = context;
+    call->changes = !request->dry_run && (request->verb == TRIGGER_PUT || request->verb == TRIGGER_DELETE);
     if (!prepare(call, request)) {
         free_call(call);
         return -ENOMEM;

@@ -8,8 +8,10 @@
 
 struct trigger_calls;
 
-struct trigger_calls *trigger_calls_new(struct loop *loop,
-                                        const char *database); /* database is copied; NULL with errno set */
+/* database is copied. on_changed is called before the answer to each request that may have changed a trigger. NULL with
+ * errno set. */
+struct trigger_calls *trigger_calls_new(struct loop *loop, const char *database, void (*on_changed)(void *context),
+                                        void *context);
 /* Answers what still waits with 57P01 (admin_shutdown). NULL is fine. */
 void trigger_calls_free(struct trigger_calls *calls);
 

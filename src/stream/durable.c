@@ -8,6 +8,7 @@
 #include "stream/subscriber.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,8 +87,42 @@ const struct durable_position *hub_durable_position(const struct hub *hub)
     return &hub->state.now.durable;
 }
 
-/* The channels that the tick is read for. Without memory for the list none joins, and they wait for the next tick. */
-static void list_wanted(struct hub *hub)
+void hub_durable_channels_changed(struct hub *hub)
+{
+    hub->state.durable_known = false;
+}
+
+/* Whether a list of lines has the name. */
+static bool has_line(const char *lines, const char *name)
+{
+    size_t bytes = strlen(name);
+
+    for (const char *at = lines; at; at = strchr(at, '\n')) {
+        at += *at == '\n';
+        if (strncmp(at, name, bytes) == 0 && (at[bytes] == '\n' || at[bytes] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+/* Who has events in the log has a durable trigger, though we may not have heard of it yet. */
+static bool meet_channels(struct hub *hub, const char *lines)
+{
+    struct channel *channel;
+    struct feed *feed;
+    bool any = false;
+
+    TAILQ_FOREACH (channel, &hub->registry.channels, link)
+        if (!channel->durable && has_line(lines, channel->name))
+            any = channel->durable = hub->state.to_include = true;
+    if (any)
+        TAILQ_FOREACH (feed, &hub->registry.feeds, link)
+            feed_find_axes(feed);
+    return any;
+}
+
+/* The channels that the tick is read for. */
+static int list_wanted(struct hub *hub, const char *lines)
 {
     struct channel *channel;
     size_t count = 0;
@@ -97,25 +132,30 @@ static void list_wanted(struct hub *hub)
     char **items = realloc(hub->wanted.items, (count + 1) * sizeof(char *));
     hub->wanted.count = 0;
     if (!items)
-        return;
+        return -ENOMEM;
     hub->wanted.items = items;
     TAILQ_FOREACH (channel, &hub->registry.channels, link)
-        if (channel->included)
+        if (channel->included && (!lines || has_line(lines, channel->name)))
             items[hub->wanted.count++] = channel->name;
+    return 0;
 }
 
-void hub_durable_begin(struct hub *hub, uint64_t base, uint64_t count, const char *nonce,
-                       const struct text_list **ret_channels)
+int hub_durable_begin(struct hub *hub, uint64_t base, uint64_t count, const char *nonce, const char *channels,
+                      const struct text_list **ret_wanted)
 {
     struct hub_state *state = &hub->state;
 
+    bool is_news = channels && meet_channels(hub, channels);
+    hub_include_channels(hub);
+    int error = list_wanted(hub, channels);
+    if (error < 0)
+        return error;
     tick_log_add(&state->ticks, base, base + count, nonce);
     state->open_tick = (struct durable_position){.number = base + count};
     memcpy(state->open_tick.nonce, nonce, strnlen(nonce, NONCE_BYTES + 1));
-    hub_include_channels(hub);
-    list_wanted(hub);
     state->tick_open = true;
-    *ret_channels = &hub->wanted;
+    *ret_wanted = &hub->wanted;
+    return is_news;
 }
 
 void hub_durable_event(struct hub *hub, uint64_t number, const char *channel_name, const char *payload,

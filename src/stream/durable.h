@@ -16,6 +16,8 @@ enum history_verdict { HISTORY_OK, HISTORY_EXPIRED, HISTORY_REWOUND, HISTORY_UNK
 /* The names of all durable channels, from now on; again whenever they may have changed. Before the first call no stream
  * starts; a database without durable channels has none. */
 void hub_durable_channels(struct hub *hub, char *const *names, size_t count);
+/* They have changed, and hub_durable_channels will follow: until then no stream starts. */
+void hub_durable_channels_changed(struct hub *hub);
 
 /* The reader is connected, and goes on behind position: at first the newest there is, later where hub_durable_position
  * is. */
@@ -27,9 +29,12 @@ void hub_durable_down(struct hub *hub); /* pages that were asked for are asked f
 const struct durable_position *hub_durable_position(const struct hub *hub);
 
 /* A tick with the events base + 1 to base + count; base is where hub_durable_position is, or a part of it was published
- * before and is skipped now. ret_channels (lent until the end) tells whose events are wanted; it may be empty. */
-void hub_durable_begin(struct hub *hub, uint64_t base, uint64_t count, const char *nonce,
-                       const struct text_list **ret_channels);
+ * before and is skipped now. channels are the names of those that have events in it, with line feeds between, or NULL
+ * when they are not known. ret_wanted (lent until the end) tells whose events are wanted; it may be empty. Returns 0; 1
+ * when channels has names that hub_durable_channels did not, which count as durable from now on: that list is out of
+ * date; or -ENOMEM: then the tick has not begun, and is to be read later. */
+int hub_durable_begin(struct hub *hub, uint64_t base, uint64_t count, const char *nonce, const char *channels,
+                      const struct text_list **ret_wanted);
 void hub_durable_event(struct hub *hub, uint64_t number, const char *channel, const char *payload,
                        size_t payload_bytes);
 void hub_durable_end(struct hub *hub);
