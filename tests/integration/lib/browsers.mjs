@@ -1,0 +1,61 @@
+// Debian's two browsers, without a window. What they open has goto(), evaluate(function, argument), reload() and close() in both.
+
+import puppeteer from "puppeteer-core";
+import { chromium } from "playwright-core";
+
+const CHROMIUM_ARGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+];
+
+/** No word to anybody but the pages that a test opens. */
+const FIREFOX_PREFERENCES = {
+    "app.normandy.enabled": false,
+    "app.update.auto": false,
+    "browser.safebrowsing.downloads.remote.enabled": false,
+    "browser.safebrowsing.malware.enabled": false,
+    "browser.safebrowsing.phishing.enabled": false,
+    "datareporting.policy.dataSubmissionEnabled": false,
+    "dom.security.https_only_mode": false,
+    "extensions.update.enabled": false,
+    "network.captive-portal-service.enabled": false,
+    "network.connectivity-service.enabled": false,
+    "services.settings.server": "",
+};
+
+async function startChromium() {
+    const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: CHROMIUM_ARGS });
+    return {
+        newContext: () => browser.newContext({ ignoreHTTPSErrors: true }),
+        close: () => browser.close(),
+    };
+}
+
+async function startFirefox() {
+    const browser = await puppeteer.launch({
+        browser: "firefox",
+        executablePath: "/usr/bin/firefox-esr",
+        headless: true,
+        acceptInsecureCerts: true,
+        extraPrefsFirefox: FIREFOX_PREFERENCES,
+    });
+    return {
+        newContext: () => browser.createBrowserContext(),
+        close: () => browser.close(),
+    };
+}
+
+/** Each resolves with { newContext(), close() }; a context is a profile of its own, whose newPage() opens a tab. */
+export const BROWSERS = { Chromium: startChromium, Firefox: startFirefox };
+
+/** A context in the browser for the test `t`; closed with it. */
+export async function newContext(t, browser) {
+    const context = await browser.newContext();
+    t.after(() => context.close());
+    return context;
+}
