@@ -4,14 +4,13 @@
 import { openStream } from "./sse.mjs";
 import { DEADLINE_MS, Waitable } from "./until.mjs";
 
-const BETWEEN_MS = 100; // a browser would wait for `retry`; a test has less time
-
 class Follower extends Waitable {
     /** Numbers and {gap: reason, ...}, in the order they were seen: what counter.mjs takes. */
     seen = [];
     events = [];
     connections = 0;
     error = undefined;
+    betweenMs = 100; // a browser would wait for `retry`; a test has less time
     #closed = false;
     #stream;
     #lastId;
@@ -36,12 +35,12 @@ class Follower extends Waitable {
                 this.#stream = await openStream(quiet, this.url, { headers: this.#lastId ? { "Last-Event-ID": this.#lastId } : {} });
             } catch (error) {
                 if (!error.code) throw error; // an answer other than 200 is final, in browsers too
-                await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+                await new Promise((resolve) => setTimeout(resolve, this.betweenMs));
                 continue;
             }
             this.connections++;
             await this.#read(this.#stream);
-            if (!this.#closed) await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+            if (!this.#closed) await new Promise((resolve) => setTimeout(resolve, this.betweenMs));
         }
     }
 
@@ -63,7 +62,7 @@ class Follower extends Waitable {
         if ("data" in block) {
             this.events.push(block);
             if (block.name === "gap") this.seen.push({ gap: block.json.reason });
-            else if (block.name === "message") this.seen.push(this.numberOf(block.json));
+            else if (block.name === "message") this.seen.push(this.numberOf(block.json, block.id));
         }
         this.changed();
     }
@@ -112,7 +111,7 @@ class Follower extends Waitable {
     }
 }
 
-/** Follows a stream for the test `t`; resolves when it is ready. numberOf gives what is counted of an event's data. */
+/** Follows a stream for the test `t`; resolves when it is ready. numberOf gives what is counted of an event, by its data and id. */
 export async function follow(t, url, numberOf = (json) => json.data.n ?? json.id) {
     const follower = new Follower(t, url, numberOf);
     await follower.event("ready");
