@@ -7,11 +7,16 @@
 #include "postgres/trigger_calls.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
-enum { DESCRIPTORS_RESERVED = 64 }; /* for everything that is not a stream */
+enum {
+    DESCRIPTORS_RESERVED = 64, /* for everything that is not a stream */
+    LAST_REQUESTS_MS = 250,    /* at shutdown: for requests of connections that were accepted a moment ago */
+    LAST_REQUESTS_INTERVAL_MS = 10,
+};
 
 struct gateway {
     struct loop *loop;
@@ -23,6 +28,8 @@ struct gateway {
     struct http_server *server;
     struct http_services services;
     struct loop_timer drain;
+    struct loop_timer last_requests; /* after the last stream */
+    int64_t closing_since_ms;
     bool closing;
 };
 
@@ -40,6 +47,16 @@ static void on_closed(void *context)
 {
     struct gateway *gateway = context;
 
+    loop_timer_set(&gateway->last_requests, LAST_REQUESTS_INTERVAL_MS, LAST_REQUESTS_INTERVAL_MS);
+}
+
+static void on_last_requests(struct loop_timer *timer)
+{
+    struct gateway *gateway = (struct gateway *)((char *)timer - offsetof(struct gateway, last_requests));
+    bool recent = loop_turn_ms(gateway->loop) - gateway->closing_since_ms < LAST_REQUESTS_MS;
+
+    if (trigger_calls_waiting(gateway->calls) || (recent && http_server_stats(gateway->server)->connections > 0))
+        return;
     loop_stop(gateway->loop);
 }
 
@@ -160,6 +177,7 @@ static struct hub_options hub_options(struct gateway *gateway)
         .linger_ms = config->streams.linger_ms,
         .stall_ms = config->streams.stall_ms,
         .retry_ms = config->streams.retry_ms,
+        .close_ms = config->streams.close_ms,
         .streams_max = streams_max(config),
         .streams_per_address_max = (size_t)config->limits.streams_per_address,
         .channels_max = (size_t)config->limits.channels,
@@ -231,7 +249,7 @@ static const struct durable_stats *durable_stats(void *context)
     return gateway->durable ? durable_reader_stats(gateway->durable) : NULL;
 }
 
-static int build_http(struct gateway *gateway)
+static int build_http(struct gateway *gateway, int listen_fd)
 {
     struct listen_address address;
     const char *problem = "reading the address";
@@ -247,7 +265,7 @@ static int build_http(struct gateway *gateway)
     };
     int error = listen_address_parse(gateway->config.listen, &address, NULL);
     if (error == 0)
-        error = http_server_new(gateway->loop, &address, &gateway->services, &gateway->server, &problem);
+        error = http_server_new(gateway->loop, &address, listen_fd, &gateway->services, &gateway->server, &problem);
     if (error < 0)
         log_error("cannot serve", log_text("listen", gateway->config.listen), log_text("at", problem),
                   log_text("reason", strerror(-error)));
@@ -263,7 +281,7 @@ static void on_drain(struct loop_timer *timer)
     loop_stop(gateway->loop);
 }
 
-int gateway_new(struct loop *loop, struct config *config, struct gateway **ret_gateway)
+int gateway_new(struct loop *loop, struct config *config, int listen_fd, struct gateway **ret_gateway)
 {
     struct gateway *gateway = calloc(1, sizeof(*gateway));
     int error;
@@ -275,13 +293,15 @@ int gateway_new(struct loop *loop, struct config *config, struct gateway **ret_g
     *config = (struct config){0};
     error = loop_timer_init(&gateway->drain, loop, on_drain);
     if (error == 0)
+        error = loop_timer_init(&gateway->last_requests, loop, on_last_requests);
+    if (error == 0)
         error = build_hub(gateway);
     if (error == 0)
         error = build_postgres(gateway);
     if (error == 0)
         error = build_durable(gateway);
     if (error == 0)
-        error = build_http(gateway);
+        error = build_http(gateway, listen_fd);
     if (error < 0) {
         log_error("cannot start", log_text("reason", strerror(-error)));
         gateway_free(gateway);
@@ -309,9 +329,18 @@ void gateway_free(struct gateway *gateway)
     durable_reader_free(gateway->durable);
     hub_free(gateway->hub);
     listener_free(gateway->listener);
+    loop_timer_done(&gateway->last_requests);
     loop_timer_done(&gateway->drain);
     config_done(&gateway->config);
     free(gateway);
+}
+
+void gateway_append_status(const struct gateway *gateway, struct buffer *out)
+{
+    const struct stream_stats *streams = hub_stats(gateway->hub);
+
+    buffer_printf(out, "%" PRIu64 " streams, %" PRIu64 " channels, database %s", streams->streams, streams->channels,
+                  listener_stats(gateway->listener)->up ? "up" : "down");
 }
 
 void gateway_reload(struct gateway *gateway, struct config *config)
@@ -319,8 +348,8 @@ void gateway_reload(struct gateway *gateway, struct config *config)
     struct buffer names;
 
     buffer_init(&names, 4096);
-    if (config_needs_restart(&gateway->config, config, &names))
-        log_warn("settings changed that need a restart", log_text("settings", buffer_text(&names)));
+    if (config_keep_fixed(&gateway->config, config, &names))
+        log_warn("settings differ that need a restart", log_text("settings", buffer_text(&names)));
     buffer_done(&names);
     config_done(&gateway->config);
     gateway->config = *config;
@@ -335,15 +364,19 @@ void gateway_reload(struct gateway *gateway, struct config *config)
     log_info("configuration reloaded");
 }
 
-void gateway_close(struct gateway *gateway)
+int64_t gateway_close(struct gateway *gateway)
 {
+    int64_t most_ms = gateway->config.streams.close_ms + gateway->config.streams.drain_ms;
+
     if (gateway->closing) {
         loop_stop(gateway->loop);
-        return;
+        return 0;
     }
     gateway->closing = true;
+    gateway->closing_since_ms = loop_turn_ms(gateway->loop);
     log_info("closing", log_number("streams", (int64_t)hub_stats(gateway->hub)->streams));
     http_server_stop_accepting(gateway->server);
-    loop_timer_set(&gateway->drain, gateway->config.streams.drain_ms, 0);
+    loop_timer_set(&gateway->drain, most_ms, 0);
     hub_close(gateway->hub);
+    return most_ms;
 }

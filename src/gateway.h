@@ -6,13 +6,18 @@
 
 struct gateway;
 
-/* Takes the contents of config. Returns 0; or a negative errno, after the reason was logged. */
-int gateway_new(struct loop *loop, struct config *config, struct gateway **ret_gateway);
+/* Takes the contents of config, and listen_fd, a listening socket, unless that is negative. Returns 0; or a negative
+ * errno, after the reason was logged. */
+int gateway_new(struct loop *loop, struct config *config, int listen_fd, struct gateway **ret_gateway);
 void gateway_free(struct gateway *gateway); /* NULL is fine */
+
+/* How things stand, in one line of plain text. */
+void gateway_append_status(const struct gateway *gateway, struct buffer *out);
 
 /* Takes the contents of config over, as far as a running gateway can. */
 void gateway_reload(struct gateway *gateway, struct config *config);
 
-/* No new connections, `bye` to every stream; stops the loop when all have taken it, at the latest after
- * streams.drain_ms. A second call stops it at once. */
-void gateway_close(struct gateway *gateway);
+/* No new connections, `bye` to every stream over streams.close_ms; stops the loop when all have taken it and requests
+ * have their answers, at the latest after streams.drain_ms more. A second call stops it at once. Returns the
+ * milliseconds that it may take. */
+int64_t gateway_close(struct gateway *gateway);

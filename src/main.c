@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "gateway.h"
 #include "http/ready_probe.h"
+#include "loop/service_manager.h"
 #include "postgres/setup.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ struct arguments {
 
 struct program {
     struct loop_signals signals;
+    struct service_manager manager;
     struct arguments arguments;
     struct gateway *gateway;
 };
@@ -41,6 +43,16 @@ static const char usage_text[] =
     "\n"
     "Each setting can also come from the environment: TUPLECAST_LISTEN, TUPLECAST_STREAMS_HEARTBEAT_MS and "
     "so on.\n";
+
+static bool is_command(const char *text)
+{
+    static const char *const commands[] = {"serve", "setup", "check", "ready"};
+
+    for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+        if (strcmp(text, commands[i]) == 0)
+            return true;
+    return false;
+}
 
 static bool parse_arguments(int count, char **values, struct arguments *ret_arguments, int *ret_exit)
 {
@@ -94,6 +106,11 @@ static bool parse_arguments(int count, char **values, struct arguments *ret_argu
     }
     if (optind < count)
         arguments.command = values[optind++];
+    if (!is_command(arguments.command)) {
+        fprintf(stderr, "tuplecast: there is no command `%s`. Try: tuplecast --help\n", arguments.command);
+        *ret_exit = EXIT_USAGE;
+        return false;
+    }
     if (optind < count) {
         fprintf(stderr, "tuplecast: `%s` is one argument too many. Try: tuplecast --help\n", values[optind]);
         *ret_exit = EXIT_USAGE;
@@ -121,10 +138,12 @@ static void reload(struct program *program)
 {
     struct config config;
 
+    service_manager_reloading(&program->manager);
     if (load(&program->arguments.source, &config) < 0)
         log_error("configuration not reloaded", log_text("reason", "it has mistakes; the old one stays in force"));
     else
         gateway_reload(program->gateway, &config);
+    service_manager_ready(&program->manager);
 }
 
 static void on_signal(struct loop_signals *signals, int signal_number)
@@ -134,18 +153,46 @@ static void on_signal(struct loop_signals *signals, int signal_number)
     if (signal_number == SIGHUP)
         reload(program);
     else
-        gateway_close(program->gateway);
+        service_manager_stopping(&program->manager, gateway_close(program->gateway));
+}
+
+static void append_status(struct service_manager *manager, struct buffer *out)
+{
+    struct program *program = (struct program *)((char *)manager - offsetof(struct program, manager));
+
+    gateway_append_status(program->gateway, out);
+}
+
+/* Ready means that clients are served, the database there or not: streams then say so, and go on by themselves. */
+static int run(struct program *program, struct loop *loop)
+{
+    service_manager_ready(&program->manager);
+    int error = loop_run(loop);
+
+    gateway_free(program->gateway);
+    if (error == 0)
+        log_info("closed");
+    else
+        log_error("loop failed", log_text("reason", strerror(-error)));
+    return error;
 }
 
 static int serve(const struct arguments *arguments, struct config *config)
 {
     struct program program = {.arguments = *arguments};
     struct loop *loop = loop_new();
+    const char *problem;
     sigset_t signals;
+    int listen_fd;
 
     if (!loop) {
         log_error("cannot start", log_text("reason", strerror(errno)));
         return EXIT_FAILURE;
+    }
+    if (service_manager_take_socket(&listen_fd, &problem) < 0) {
+        log_error("cannot start", log_text("reason", problem));
+        loop_free(loop);
+        return EXIT_CONFIG;
     }
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&signals);
@@ -154,15 +201,12 @@ static int serve(const struct arguments *arguments, struct config *config)
     sigaddset(&signals, SIGHUP);
     int error = loop_signals_init(&program.signals, loop, &signals, on_signal);
     if (error == 0)
-        error = gateway_new(loop, config, &program.gateway);
-    if (error == 0) {
-        error = loop_run(loop);
-        gateway_free(program.gateway);
-        if (error == 0)
-            log_info("closed");
-        else
-            log_error("loop failed", log_text("reason", strerror(-error)));
-    }
+        error = service_manager_init(&program.manager, loop, append_status);
+    if (error == 0)
+        error = gateway_new(loop, config, listen_fd, &program.gateway);
+    if (error == 0)
+        error = run(&program, loop);
+    service_manager_done(&program.manager);
     loop_signals_done(&program.signals);
     loop_free(loop);
     return error == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
@@ -208,11 +252,8 @@ int main(int argument_count, char **argument_values)
         status = setup_run(config.database, arguments.dry_run, stdout, stderr) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     } else if (strcmp(arguments.command, "check") == 0) {
         status = check(&config);
-    } else if (strcmp(arguments.command, "ready") == 0) {
-        status = ready(&config);
     } else {
-        fprintf(stderr, "tuplecast: there is no command `%s`. Try: tuplecast --help\n", arguments.command);
-        status = EXIT_USAGE;
+        status = ready(&config);
     }
     config_done(&config);
     return status;

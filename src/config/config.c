@@ -199,15 +199,43 @@ static bool same_value(const struct setting *setting, const struct config *one, 
     abort();
 }
 
-bool config_needs_restart(const struct config *before, const struct config *after, struct buffer *names)
+static size_t field_bytes(const struct setting *setting)
 {
-    bool needed = false;
+    switch (setting->type) {
+    case SETTING_TEXT:
+        return sizeof(char *);
+    case SETTING_INTEGER:
+        return sizeof(int64_t);
+    case SETTING_BOOLEAN:
+        return sizeof(bool);
+    case SETTING_LIST:
+        return sizeof(struct text_list);
+    case SETTING_ENUMERATION:
+        return sizeof(unsigned);
+    }
+    abort();
+}
+
+static void swap_field(const struct setting *setting, struct config *one, struct config *other)
+{
+    size_t size = field_bytes(setting);
+    char kept[sizeof(struct text_list) > sizeof(int64_t) ? sizeof(struct text_list) : sizeof(int64_t)];
+
+    memcpy(kept, setting_field(setting, one), size);
+    memcpy(setting_field(setting, one), setting_field(setting, other), size);
+    memcpy(setting_field(setting, other), kept, size);
+}
+
+bool config_keep_fixed(struct config *running, struct config *loaded, struct buffer *names)
+{
+    bool differed = false;
 
     for (const struct setting *setting = settings; setting->path; setting++) {
-        if (!setting->needs_restart || same_value(setting, before, after))
+        if (!setting->needs_restart || same_value(setting, running, loaded))
             continue;
-        buffer_printf(names, "%s%s", needed ? ", " : "", setting->path);
-        needed = true;
+        buffer_printf(names, "%s%s", differed ? ", " : "", setting->path);
+        swap_field(setting, running, loaded);
+        differed = true;
     }
-    return needed;
+    return differed;
 }

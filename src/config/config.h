@@ -34,6 +34,7 @@ struct config {
         int64_t retry_ms;
         int64_t linger_ms;
         int64_t stall_ms;
+        int64_t close_ms;
         int64_t drain_ms;
     } streams;
     struct {
@@ -94,5 +95,6 @@ bool config_channel_allowed(const struct config *config, const char *channel);
 /* Whether triggers may be put on that table, or dropped from it. */
 bool config_table_allowed(const struct config *config, const char *schema, const char *table);
 
-/* Whether settings differ that a running gateway cannot change; appends their names, separated by ", ". */
-bool config_needs_restart(const struct config *before, const struct config *after, struct buffer *names);
+/* Gives loaded the values of running for settings that a running gateway cannot change. Returns whether any differed,
+ * and appends their names, separated by ", ". */
+bool config_keep_fixed(struct config *running, struct config *loaded, struct buffer *names);

@@ -24,12 +24,14 @@ enum {
     SHORTAGE_LOG_MS = 10000,
     RETRY_MS = 100,
     USER_TIMEOUT_MARGIN_MS = 10000,
+    LAST_ACCEPTS_MAX = 4096,
 };
 
 struct http_server {
     struct loop *loop;
     const struct http_services *services;
     struct loop_io listen_io;
+    bool adopted; /* the listening socket lives on without us */
     char address[LISTEN_ADDRESS_TEXT_BYTES];
     struct engine wide; /* takes any request */
     struct engine
@@ -245,8 +247,19 @@ static int start_engine(struct http_server *server, struct engine *engine, size_
                        on_run, server);
 }
 
-int http_server_new(struct loop *loop, const struct listen_address *address, const struct http_services *services,
-                    struct http_server **ret_server, const char **ret_problem)
+/* Takes listen_fd, or opens a socket of its own. */
+static int start_listening(struct http_server *server, const struct listen_address *address, int listen_fd)
+{
+    server->adopted = listen_fd >= 0;
+    if (!server->adopted)
+        return listen_socket_open(address, &server->listen_io.fd, server->address);
+    server->listen_io.fd = listen_fd;
+    listen_socket_describe(listen_fd, server->address);
+    return 0;
+}
+
+int http_server_new(struct loop *loop, const struct listen_address *address, int listen_fd,
+                    const struct http_services *services, struct http_server **ret_server, const char **ret_problem)
 {
     struct http_server *server = calloc(1, sizeof(*server));
     int error = -ENOMEM;
@@ -268,7 +281,7 @@ int http_server_new(struct loop *loop, const struct listen_address *address, con
     if (error < 0)
         goto fail;
     *ret_problem = "listening";
-    error = listen_socket_open(address, &server->listen_io.fd, server->address);
+    error = start_listening(server, address, listen_fd);
     if (error < 0)
         goto fail;
     *ret_problem = "starting libmicrohttpd";
@@ -286,11 +299,22 @@ fail:
     return error;
 }
 
+static void close_listener(struct http_server *server)
+{
+    if (server->listen_io.fd < 0)
+        return;
+    loop_io_remove(server->loop, &server->listen_io);
+    close(server->listen_io.fd);
+    server->listen_io.fd = -1;
+    if (server->address[0] == '/' && !server->adopted)
+        unlink(server->address);
+}
+
 void http_server_free(struct http_server *server)
 {
     if (!server)
         return;
-    http_server_stop_accepting(server);
+    close_listener(server);
     engine_done(&server->lean);
     engine_done(&server->wide);
     while (!STAILQ_EMPTY(&server->takeovers)) {
@@ -307,13 +331,12 @@ void http_server_free(struct http_server *server)
 
 void http_server_stop_accepting(struct http_server *server)
 {
-    if (server->listen_io.fd < 0)
-        return;
-    loop_io_remove(server->loop, &server->listen_io);
-    close(server->listen_io.fd);
-    server->listen_io.fd = -1;
-    if (server->address[0] == '/')
-        unlink(server->address);
+    /* Closing a socket of our own resets what stands in its queue. */
+    for (int i = 0; server->listen_io.fd >= 0 && !server->adopted && i < LAST_ACCEPTS_MAX; i++)
+        if (!has_room(server) || !accept_one(server))
+            break;
+    http_server_kick(server);
+    close_listener(server);
 }
 
 const char *http_server_address(const struct http_server *server)

@@ -12,13 +12,15 @@
 
 struct http_server;
 
-/* services and its callbacks are lent for the server's life. Returns 0; or a negative errno, and *ret_problem
+/* Listens at address, or, when listen_fd is not negative, on that socket, which it takes over. services and its
+ * callbacks are lent for the server's life. Returns 0; or a negative errno, and *ret_problem
  * (fixed text) says at what it failed. */
-int http_server_new(struct loop *loop, const struct listen_address *address, const struct http_services *services,
-                    struct http_server **ret_server, const char **ret_problem);
+int http_server_new(struct loop *loop, const struct listen_address *address, int listen_fd,
+                    const struct http_services *services, struct http_server **ret_server, const char **ret_problem);
 void http_server_free(struct http_server *server); /* NULL is fine. Trigger calls must have been answered before. */
 
-/* No new connections from now on; those that exist go on. */
+/* Takes what stands in the queue, then no new connections; those that exist go on. A socket that was passed to us keeps
+ * its queue for whoever listens on it next. */
 void http_server_stop_accepting(struct http_server *server);
 
 /* "127.0.0.1:8080" as it really is, port 0 resolved; lent. */

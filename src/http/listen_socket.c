@@ -55,15 +55,19 @@ static int open_unix(const char *path, int *ret_fd, char ret_text[LISTEN_ADDRESS
     return error;
 }
 
-static void describe(int fd, char ret_text[LISTEN_ADDRESS_TEXT_BYTES])
+void listen_socket_describe(int fd, char ret_text[LISTEN_ADDRESS_TEXT_BYTES])
 {
     struct sockaddr_storage address;
     socklen_t size = sizeof(address);
     char host[NI_MAXHOST], port[NI_MAXSERV];
 
     ret_text[0] = '\0';
-    if (getsockname(fd, (struct sockaddr *)&address, &size) == 0 &&
-        getnameinfo((struct sockaddr *)&address, size, host, 256, port, 32, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
+    if (getsockname(fd, (struct sockaddr *)&address, &size) < 0)
+        return;
+    if (address.ss_family == AF_UNIX)
+        snprintf(ret_text, LISTEN_ADDRESS_TEXT_BYTES, "%s",
+                 ((const struct sockaddr_un *)(const void *)&address)->sun_path);
+    else if (getnameinfo((struct sockaddr *)&address, size, host, 256, port, 32, NI_NUMERICHOST | NI_NUMERICSERV) == 0)
         snprintf(ret_text, LISTEN_ADDRESS_TEXT_BYTES, address.ss_family == AF_INET6 ? "[%.255s]:%.31s" : "%.255s:%.31s",
                  host, port);
 }
@@ -87,6 +91,6 @@ int listen_socket_open(const struct listen_address *address, int *ret_fd, char r
                 error = open_at(at->ai_addr, at->ai_addrlen, ret_fd);
     freeaddrinfo(found);
     if (error == 0)
-        describe(*ret_fd, ret_text);
+        listen_socket_describe(*ret_fd, ret_text);
     return error;
 }

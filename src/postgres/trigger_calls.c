@@ -184,6 +184,11 @@ struct trigger_calls *trigger_calls_new(struct loop *loop, const char *database,
     return calls;
 }
 
+bool trigger_calls_waiting(const struct trigger_calls *calls)
+{
+    return calls->queued > 0;
+}
+
 void trigger_calls_free(struct trigger_calls *calls)
 {
     if (!calls)

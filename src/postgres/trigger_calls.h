@@ -12,6 +12,8 @@ struct trigger_calls;
  * errno set. */
 struct trigger_calls *trigger_calls_new(struct loop *loop, const char *database, void (*on_changed)(void *context),
                                         void *context);
+bool trigger_calls_waiting(const struct trigger_calls *calls); /* a request has no answer yet */
+
 /* Answers what still waits with 57P01 (admin_shutdown). NULL is fine. */
 void trigger_calls_free(struct trigger_calls *calls);
 

@@ -119,6 +119,8 @@ struct hub *hub_new(struct loop *loop, const struct hub_options *options)
     int error = cursor_new_run(hub->state.now.run);
     if (error == 0)
         error = loop_timer_init(&hub->tick, loop, on_tick);
+    if (error == 0)
+        error = loop_timer_init(&hub->farewell, loop, hub_on_farewell);
     if (error < 0) {
         hub_free(hub);
         errno = -error;
@@ -142,6 +144,7 @@ void hub_free(struct hub *hub)
     text_list_done(&hub->state.durable_names);
     free(hub->wanted.items);
     loop_task_cancel(hub->state.loop, &hub->state.service);
+    loop_timer_done(&hub->farewell);
     loop_timer_done(&hub->tick);
     free(hub);
 }
@@ -242,11 +245,9 @@ int hub_admit(const struct hub *hub, const struct selection *selection, const st
     return 0;
 }
 
-/* Between three and five quarters of the configured time, so that many clients do not come back in the same
- * moment. */
-static int64_t jittered_retry_ms(const struct hub *hub)
+int64_t hub_retry_ms(const struct hub_state *state)
 {
-    int64_t retry_ms = hub->state.options.retry_ms;
+    int64_t retry_ms = state->options.retry_ms;
     uint32_t random = 0;
 
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
@@ -257,7 +258,7 @@ static int64_t jittered_retry_ms(const struct hub *hub)
 void hub_append_greeting(const struct hub *hub, struct buffer *out)
 {
     frame_comment(out, "ok");
-    frame_retry(out, jittered_retry_ms(hub));
+    frame_retry(out, hub_retry_ms(&hub->state));
 }
 
 int hub_subscribe(struct hub *hub, struct selection *selection, const struct start *start, int fd)
@@ -288,46 +289,6 @@ int hub_subscribe(struct hub *hub, struct selection *selection, const struct sta
     else
         subscriber_serve(subscriber);
     return 0;
-}
-
-static void end_all(struct subscriber_list *list)
-{
-    struct subscriber *next;
-
-    for (struct subscriber *subscriber = TAILQ_FIRST(list); subscriber; subscriber = next) {
-        next = TAILQ_NEXT(subscriber, link);
-        subscriber_end(subscriber, "bye", "{\"reason\":\"shutdown\"}");
-    }
-}
-
-void hub_close(struct hub *hub)
-{
-    struct hub_state *state = &hub->state;
-    struct feed *feed;
-
-    if (state->closing)
-        return;
-    if (state->stats.streams == 0) {
-        state->closing = true;
-        state->options.on_closed(state->options.context);
-        return;
-    }
-    TAILQ_FOREACH (feed, &hub->registry.feeds, link) {
-        struct buffer *out = frame_log_begin_frame(&feed->log);
-        if (feed->live_count > 0) {
-            const char bye[] = "{\"reason\":\"shutdown\"}";
-            frame_event(out, NULL, "bye", bye, sizeof(bye) - 1);
-            frame_log_end_frame(&feed->log, state->now.number, &state->now.durable, 0);
-        }
-    }
-    state->closing = true;
-    TAILQ_FOREACH (feed, &hub->registry.feeds, link) {
-        end_all(&feed->live);
-        end_all(&feed->blocked);
-        end_all(&feed->opening);
-    }
-    end_all(&state->catching);
-    end_all(&state->waiting);
 }
 
 const struct stream_stats *hub_stats(const struct hub *hub)

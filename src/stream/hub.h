@@ -33,6 +33,7 @@ struct hub_options {
     int64_t linger_ms; /* how long a channel without streams is kept */
     int64_t stall_ms;  /* how long a stream may take nothing while bytes wait for it */
     int64_t retry_ms;  /* told to clients, give or take a quarter */
+    int64_t close_ms;  /* over which hub_close ends the streams */
     size_t streams_max;
     size_t streams_per_address_max; /* 0: no limit */
     size_t channels_max;
@@ -91,7 +92,8 @@ void hub_append_greeting(const struct hub *hub, struct buffer *out);
  * fd is then closed, after a `busy` where it fits. */
 int hub_subscribe(struct hub *hub, struct selection *selection, const struct start *start, int fd);
 
-/* Sends `bye` to every stream and ends each as soon as it has taken it. */
+/* Ends every stream within close_ms, evenly, with a `bye` and a reconnect time of its own; each closes as soon as it
+ * has taken that. Until its turn a stream goes on. Few streams do not take so long (farewell.c). */
 void hub_close(struct hub *hub);
 
 const struct stream_stats *hub_stats(const struct hub *hub);

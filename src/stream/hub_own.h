@@ -1,4 +1,4 @@
-/* The hub itself: for hub.c and durable.c, which are its two halves. */
+/* The hub itself: for hub.c and the files that hold its other parts (durable.c, publish.c, farewell.c). */
 #pragma once
 
 #include "stream/hub_state.h"
@@ -8,9 +8,13 @@ struct hub {
     struct hub_state state;
     struct registry registry;
     struct loop_timer tick;
-    bool outage_unmarked;    /* the connection was lost, and nothing has come since */
-    struct text_list wanted; /* of the tick that is being published: names lent by the channels */
+    struct loop_timer farewell; /* while streams are being ended */
+    int64_t farewells_end_ms;   /* when the last of them is */
+    bool outage_unmarked;       /* the connection was lost, and nothing has come since */
+    struct text_list wanted;    /* of the tick that is being published: names lent by the channels */
 };
+
+void hub_on_farewell(struct loop_timer *timer);
 
 /* Starts the subscribers of a feed that have waited for its channels. */
 void hub_open_waiting(struct feed *feed);

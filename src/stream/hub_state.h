@@ -33,7 +33,7 @@ struct hub_state {
     uint64_t drops; /* events that any channel forgot, ever */
     struct origins origins;
     bool database_up;
-    bool closing; /* each stream ends as soon as it has taken its `bye` */
+    bool closing; /* no stream begins any more, and those that there are end one after the other */
 
     /* Work for the service task: subscribers to be caught up, and feeds with bytes to send. */
     struct subscriber_list catching;
@@ -41,6 +41,10 @@ struct hub_state {
     struct feed_list dirty;
     struct loop_task service;
 };
+
+/* Between three and five quarters of the configured time, so that many clients do not come back in the same
+ * moment. */
+int64_t hub_retry_ms(const struct hub_state *state);
 
 /* What a `status` event says now. */
 static inline const char *hub_status(const struct hub_state *hub)

@@ -218,6 +218,16 @@ static int send_pending(struct subscriber *subscriber)
     return (size_t)sent < own_size + log_size ? -EAGAIN : 0;
 }
 
+static void append_bye(struct subscriber *subscriber)
+{
+    struct buffer *own = subscriber_own_bytes(subscriber);
+
+    if (own)
+        frame_retry(own, hub_retry_ms(subscriber->feed->hub));
+    subscriber_append_control(subscriber, "bye", "{\"reason\":\"shutdown\"}");
+    subscriber_set_state(subscriber, SUBSCRIBER_ENDING);
+}
+
 void subscriber_serve(struct subscriber *subscriber)
 {
     struct feed *feed = subscriber->feed;
@@ -226,6 +236,10 @@ void subscriber_serve(struct subscriber *subscriber)
     if (subscriber->state == SUBSCRIBER_CATCHING)
         catch_up_fill(subscriber);
     int error = send_pending(subscriber);
+    if (error == 0 && subscriber->leaving && (subscriber->state == SUBSCRIBER_LIVE || subscriber->waits)) {
+        append_bye(subscriber);
+        error = send_pending(subscriber);
+    }
     if (error == -EAGAIN) {
         if (subscriber->list != &feed->blocked) {
             subscriber->blocked_since_ms = loop_turn_ms(hub->loop);
@@ -233,7 +247,7 @@ void subscriber_serve(struct subscriber *subscriber)
         }
         return;
     }
-    if (error < 0 || (hub->closing && subscriber->state == SUBSCRIBER_LIVE) || subscriber->state == SUBSCRIBER_ENDING) {
+    if (error < 0 || subscriber->state == SUBSCRIBER_ENDING) {
         subscriber_free(subscriber);
         return;
     }
@@ -271,12 +285,11 @@ void subscriber_wake_waiting(struct hub_state *hub)
     loop_task_queue(hub->loop, &hub->service);
 }
 
-void subscriber_end(struct subscriber *subscriber, const char *name, const char *data)
+void subscriber_leave(struct subscriber *subscriber)
 {
-    if (subscriber->state != SUBSCRIBER_LIVE) {
-        subscriber_append_control(subscriber, name, data);
-        subscriber_set_state(subscriber, SUBSCRIBER_ENDING);
-    }
+    subscriber->leaving = true;
+    if (subscriber->state == SUBSCRIBER_OPENING || subscriber->state == SUBSCRIBER_CATCHING)
+        append_bye(subscriber);
     if (subscriber->list != &subscriber->feed->blocked)
         subscriber_serve(subscriber);
 }

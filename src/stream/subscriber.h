@@ -35,6 +35,7 @@ struct subscriber {
     bool verified;      /* its durable place exists; otherwise that is what a client says */
     bool waits;         /* CATCHING, and there is nothing for it now */
     bool unready;       /* has not been told `ready` */
+    bool leaving;       /* gets `bye` when it has sent what it still has */
     bool broken;        /* something for it could not be kept: it must end */
 };
 
@@ -64,6 +65,5 @@ void subscriber_set_state(struct subscriber *subscriber, enum subscriber_state s
 /* Fills, sends and moves it to the list where it then belongs; may free it. One send at most. */
 void subscriber_serve(struct subscriber *subscriber);
 
-/* Ends it with a control event (for a LIVE one: with what the log holds), as soon as that is sent. May free
- * it. */
-void subscriber_end(struct subscriber *subscriber, const char *name, const char *data);
+/* Its turn to end: `bye`, for a LIVE one after what the log holds, and it closes when that is sent. May free it. */
+void subscriber_leave(struct subscriber *subscriber);

@@ -297,7 +297,7 @@ static void no_secret_is_printed(void **state)
     config_done(&config);
 }
 
-static void changes_that_need_a_restart_are_named(void **state)
+static void changes_that_need_a_restart_are_named_and_not_taken_over(void **state)
 {
     struct config before = load_text(""), same = load_text("streams = { retry_ms = 100; }; channels = ( \"a\" );");
     struct config other = load_text("listen = \":1\"; limits = { requests = 9; }; log = { level = \"warn\"; };");
@@ -305,10 +305,13 @@ static void changes_that_need_a_restart_are_named(void **state)
 
     (void)state;
     buffer_init(&names, 1024);
-    assert_false(config_needs_restart(&before, &same, &names));
+    assert_false(config_keep_fixed(&before, &same, &names));
     assert_int_equal(buffer_size(&names), 0);
-    assert_true(config_needs_restart(&before, &other, &names));
+    assert_true(config_keep_fixed(&before, &other, &names));
     assert_string_equal(buffer_text(&names), "listen, limits.requests");
+    assert_string_equal(other.listen, "127.0.0.1:8080");
+    assert_int_equal(other.limits.requests, 1024);
+    assert_int_equal(other.log.level, LOG_LEVEL_WARN);
     buffer_done(&names);
     config_done(&before);
     config_done(&same);
@@ -347,7 +350,7 @@ int main(void)
         TEST(a_token_in_the_configuration_file_is_refused_with_the_reason),
         TEST(what_is_printed_reads_back_as_the_same_configuration),
         TEST(no_secret_is_printed),
-        TEST(changes_that_need_a_restart_are_named),
+        TEST(changes_that_need_a_restart_are_named_and_not_taken_over),
         TEST(done_is_fine_on_a_zeroed_and_on_a_done_configuration),
     };
 

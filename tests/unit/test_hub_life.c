@@ -156,6 +156,33 @@ static void closing_waits_for_those_who_are_slow(void **state)
     assert_int_equal(f.closed_calls, 1);
 }
 
+static void closing_ends_many_streams_over_a_time_and_each_is_told_when_to_come_back(void **state)
+{
+    enum { COUNT = 150, AT_ONCE = 64 };
+    struct client *clients[COUNT];
+    size_t with_event = 0, same_retry = 0;
+
+    (void)state;
+    f.options.close_ms = 300;
+    hub_reconfigure(f.hub, &f.options);
+    for (int i = 0; i < COUNT; i++)
+        clients[i] = subscribe_and_settle((struct request){.channels = "a"});
+    hub_close(f.hub);
+    assert_int_equal(hub_stats(f.hub)->streams, COUNT - AT_ONCE);
+    publish('a');
+    wait_until(all_have_ended, NULL, 10000);
+    for (int i = 0; i < COUNT; i++) {
+        bool saw_event = count_events(clients[i]) == 1;
+        assert_story(clients[i], saw_event ? "ready a1 bye" : "ready bye");
+        with_event += saw_event;
+        assert_in_range(clients[i]->reader.retry_ms, 1500, 2500);
+        same_retry += clients[i]->reader.retry_ms == clients[0]->reader.retry_ms;
+    }
+    assert_int_equal(with_event, COUNT - AT_ONCE);
+    assert_in_range(same_retry, 1, COUNT / 2);
+    assert_int_equal(f.closed_calls, 1);
+}
+
 static void closing_an_idle_hub_tells_at_once(void **state)
 {
     (void)state;
@@ -290,6 +317,7 @@ int main(void)
         TEST(a_quiet_stream_gets_comments_in_every_state),
         TEST(a_stream_that_takes_nothing_for_too_long_is_closed),
         TEST(closing_says_bye_to_everybody_and_then_tells),
+        TEST(closing_ends_many_streams_over_a_time_and_each_is_told_when_to_come_back),
         TEST(closing_waits_for_those_who_are_slow),
         TEST(closing_an_idle_hub_tells_at_once),
         TEST(a_hub_can_be_freed_at_any_time),

@@ -7,7 +7,7 @@ import { request } from "./sse.mjs";
 import { DEADLINE_MS, until, within } from "./until.mjs";
 
 const BINARY = process.env.TUPLECAST_BIN;
-const SANITIZER = /ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer/;
+export const SANITIZER = /ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer/;
 
 // However a test ends, even killed, the kernel sees to it that no program outlives it.
 function start(args, env, stdio) {
@@ -31,7 +31,7 @@ export async function freePort() {
 }
 
 /** Nothing but what a test sets reaches the program: no settings of the surroundings. */
-function cleanEnvironment() {
+export function cleanEnvironment() {
     const kept = {};
     for (const [name, value] of Object.entries(process.env))
         if (/^(PATH|HOME|TZ|LANG|LC_.*|[A-Z]+SAN_.*|PGHOST|PGPORT|PGUSER|PGDATABASE)$/.test(name)) kept[name] = value;
