@@ -24,11 +24,9 @@ export function pageQuery(view) {
     return query === "" ? "" : `?${query}`;
 }
 
-// The one address that streams this view, after the event lastId when there is one.
-export function streamAddress(view, base, lastId = "") {
-    const query = pairs(view, Object.keys(LISTS));
-    if (lastId !== "") query.push(`last_event_id=${encode(lastId)}`);
-    return new URL(`streams?${query.join("&")}`, base).href;
+// The one address that streams this view.
+export function streamAddress(view, base) {
+    return new URL(`streams?${pairs(view, Object.keys(LISTS)).join("&")}`, base).href;
 }
 
 // The same stream as a person would write it down: a single channel goes into the path.

@@ -1,82 +1,95 @@
-// The form that chooses the view: lists of text fields that grow, check boxes for the types.
+// The form that chooses the view: channels, lists of text fields that grow, check boxes for the types. What is ticked or
+// chosen counts at once, what is typed when it is complete.
 
 import { readView } from "./address.js";
+import { TYPES } from "./change.js";
+import { $, template } from "./dom.js";
 
-const TYPES = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
 const LISTS = [
-    { name: "channel", list: "channels", word: "Channel", example: "posts_changes" },
     { name: "table", list: "tables", word: "Table", example: "posts" },
     { name: "id", list: "ids", word: "Id", example: "7" },
 ];
 const FIELDS_MAX = 64; // of one list: what an address can carry is limited too
 
-const fieldTemplate = document.getElementById("field-template").content.firstElementChild;
-
 export class ViewForm {
     #form;
+    #onView;
 
-    // onView(view) is called when the visitor asks for another view.
-    constructor(form, onView) {
+    // onView(view) is called when the visitor asks for another view; ticked() gives the channels that are ticked.
+    constructor(form, ticked, onView) {
         this.#form = form;
+        this.#onView = onView;
         form.addEventListener("submit", (event) => {
             event.preventDefault();
-            onView(this.read());
+            const typed = $("find").value.trim();
+            this.#ask(typed === "" ? ticked() : [...ticked(), typed]);
+        });
+        form.addEventListener("change", ({ target }) => {
+            if (target.name !== "channel") this.#ask(ticked());
         });
         for (const list of LISTS)
             listElement(list)
                 .querySelector(".add")
                 .addEventListener("click", () => {
-                    addField(list, "").querySelector("input").focus();
+                    this.#addField(list, "").querySelector("input").focus();
                 });
     }
 
-    read() {
+    read(channels) {
         const data = new URLSearchParams();
-        for (const [name, value] of new FormData(this.#form)) data.append(name, value.trim());
+        for (const [name, value] of new FormData(this.#form)) if (name !== "channel") data.append(name, value.trim());
+        for (const channel of channels) data.append("channel", channel);
         return readView(data);
     }
 
     show(view) {
+        $("find").value = "";
         for (const list of LISTS) {
+            const values = view[list.list];
+            const fields = [...listElement(list).querySelectorAll("input")].map((input) => input.value.trim());
+            if (fields.filter((value) => value !== "").join("\n") === values.join("\n") && fields.length > 0) continue; // focus stays
             listElement(list).querySelector("ul").replaceChildren();
-            for (const value of view[list.list].length > 0 ? view[list.list] : [""]) addField(list, value);
+            for (const value of values.length > 0 ? values : [""]) this.#addField(list, value);
         }
-        document
-            .getElementById("types")
-            .replaceChildren(
-                ...[...new Set([...TYPES, ...view.types])].map((type) => typeBox(type, view.types.includes(type))),
-            );
+        const boxes = [...$("types").querySelectorAll("input")];
+        const types = [...new Set([...TYPES, ...view.types])];
+        if (boxes.map((box) => box.value).join() !== types.join()) $("types").replaceChildren(...types.map(typeBox));
+        for (const box of $("types").querySelectorAll("input")) box.checked = view.types.includes(box.value);
         this.#form.elements.from.value = view.from;
     }
 
-    focus() {
-        this.#form.querySelector("input").focus({ preventScroll: true });
+    #ask(channels) {
+        this.#onView(this.read(channels));
+    }
+
+    #addField(list, value) {
+        const field = template("field-template").cloneNode(true);
+        const input = field.querySelector("input");
+        input.name = list.name;
+        input.value = value;
+        input.placeholder = list.example;
+        field.querySelector(".remove").addEventListener("click", () => removeField(list, field));
+        listElement(list).querySelector("ul").append(field);
+        relabel(list);
+        return field;
     }
 }
 
 function listElement(list) {
-    return document.getElementById(`field-${list.name}`);
-}
-
-function addField(list, value) {
-    const field = fieldTemplate.cloneNode(true);
-    const input = field.querySelector("input");
-    input.name = list.name;
-    input.value = value;
-    input.placeholder = list.example;
-    field.querySelector(".remove").addEventListener("click", () => removeField(list, field));
-    listElement(list).querySelector("ul").append(field);
-    relabel(list);
-    return field;
+    return $(`field-${list.name}`);
 }
 
 // The last field of a list stays and is only emptied.
 function removeField(list, field) {
     const neighbour = field.previousElementSibling ?? field.nextElementSibling;
+    const input = field.querySelector("input");
+    const counted = input.value !== "";
     if (neighbour) field.remove();
-    else field.querySelector("input").value = "";
+    else input.value = "";
     relabel(list);
-    (neighbour ?? field).querySelector("input").focus();
+    const left = (neighbour ?? field).querySelector("input");
+    left.focus();
+    if (counted) left.dispatchEvent(new Event("change", { bubbles: true }));
 }
 
 function relabel(list) {
@@ -89,13 +102,12 @@ function relabel(list) {
     listElement(list).querySelector(".add").disabled = fields.length >= FIELDS_MAX;
 }
 
-function typeBox(type, checked) {
+function typeBox(type) {
     const label = document.createElement("label");
     const box = document.createElement("input");
     box.type = "checkbox";
     box.name = "type";
     box.value = type;
-    box.checked = checked;
     label.append(box, type);
     return label;
 }

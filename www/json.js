@@ -2,17 +2,25 @@
 
 // The members of the object in text, each as the text it was written as; null when text is no object.
 export function members(text) {
-    const found = new Map();
+    const places = memberPlaces(text);
+    return places && new Map(places.map(({ name, value, end }) => [name, text.slice(value, end)]));
+}
+
+// Where the members of the object in text stand: [{ name, start, value, end }], from the name's quote to the value's
+// end; null when text is no object.
+export function memberPlaces(text) {
+    const found = [];
     let at = skipBlank(text, 0);
     if (text[at] !== "{") return null;
     at = skipBlank(text, at + 1);
     while (text[at] === '"') {
+        const start = at;
         const colon = skipBlank(text, stringEnd(text, at));
-        const start = skipBlank(text, colon + 1);
-        const end = valueEnd(text, start);
-        const name = string(text.slice(at, colon));
-        if (text[colon] !== ":" || end === start || name === null) return null;
-        found.set(name, text.slice(start, end).trimEnd());
+        const value = skipBlank(text, colon + 1);
+        const end = valueEnd(text, value);
+        const name = string(text.slice(start, colon));
+        if (text[colon] !== ":" || end === value || name === null) return null;
+        found.push({ name, start, value, end: value + text.slice(value, end).trimEnd().length });
         at = text[end] === "," ? skipBlank(text, end + 1) : end;
     }
     return text[at] === "}" ? found : null;

@@ -1,19 +1,25 @@
-// Puts the page together: the address gives the view, the view gives the stream, the stream fills table and panel.
+// Puts the page together: the address gives the view, the view gives the stream, the stream fills table, panel and charts.
 
 import { isFiltered, pageQuery, readView, streamAddress } from "./address.js";
+import { ChannelList } from "./channels.js";
+import { Charts } from "./charts.js";
+import { drawConnection, drawGaps } from "./connection.js";
+import { enableCopying } from "./copy.js";
+import { $, announce, setText } from "./dom.js";
+import { exportEntries } from "./export.js";
 import { ViewForm } from "./form.js";
+import { Meter } from "./meter.js";
+import { Sieve } from "./sieve.js";
 import { browserCode, curlLine, notifyLine, putLine } from "./snippets.js";
 import { Stream } from "./stream.js";
-import { ChangeTable, clock } from "./table.js";
-import { counted, gapWords, number, phaseLabel, phaseText, SLOW_TEXT } from "./words.js";
+import { ChangeTable } from "./table.js";
+import { TriggerView } from "./triggers.js";
+import { counted, gapWords, number, phaseLabel, phaseText } from "./words.js";
 
 const SLOW_MS = 8000; // connecting for longer deserves an explanation
 const SUMMARY_EVERY_MS = 15_000; // how often arriving changes are announced, at most
-const GAPS_SHOWN_MAX = 5;
-const NOTICE_PHASES = ["down", "reconnecting", "refused"];
+const NARROW = "(max-width: 59.999rem)";
 const base = document.baseURI.replace(/[?#].*/, "");
-
-const $ = (id) => document.getElementById(id);
 
 let view = readView(new URLSearchParams(location.search));
 let stream = null;
@@ -21,35 +27,39 @@ let slowTimer = 0;
 let slow = false;
 let cleared = false;
 let announcedCount = 0;
-const recent = []; // stream.received, once a second: what the rate is made of
 
-const table = new ChangeTable($("table"), draw);
-const form = new ViewForm($("view"), (wanted) => {
-    const query = pageQuery(wanted);
-    if (query !== location.search) history.pushState(null, "", query || location.pathname);
-    open(wanted);
-});
+const meter = new Meter();
+const sieve = new Sieve(() => table.sift());
+const table = new ChangeTable($("table"), (change) => sieve.passes(change), draw);
+const channels = new ChannelList(base, (picked) => choose(form.read(picked)));
+const form = new ViewForm($("view"), () => channels.ticked(), choose);
+const triggers = new TriggerView(base, (channel) => channels.allows(channel));
 
 // ---- the view ----
+
+// What the visitor asks for becomes the address, so that it can be shared and gone back to.
+function choose(wanted) {
+    const query = pageQuery(wanted);
+    if (query === pageQuery(view)) return;
+    history.pushState(null, "", query || location.pathname);
+    open(wanted);
+}
 
 function open(wanted) {
     view = wanted;
     stream?.close();
     stream = null;
-    table.resume();
+    sieve.reset();
     table.clear();
+    table.resume();
+    meter.reset();
     cleared = false;
     announcedCount = 0;
-    recent.length = 0;
     form.show(view);
+    channels.show(view.channels);
     showSnippets();
     if (view.channels.length > 0)
-        stream = new Stream((lastId) => streamAddress(view, base, lastId), {
-            change: (change) => table.addChange(change),
-            gap: onGap,
-            state: onState,
-        });
-    else form.focus();
+        stream = new Stream(streamAddress(view, base), { resume: view.from === "" }, { change: onChange, gap: onGap, state: onState });
     onState();
 }
 
@@ -57,11 +67,12 @@ function showSnippets() {
     const watching = view.channels.length > 0;
     $("use").hidden = !watching;
     $("use-lines").hidden = !watching || $("use").getAttribute("aria-expanded") !== "true";
-    $("connection-card").hidden = !watching;
+    for (const id of ["connection-card", "charts-card", "sieve"]) $(id).hidden = !watching;
     $("table").classList.toggle("single", view.channels.length === 1);
     $("view-brief").textContent = view.channels.join(", ");
     const filters = view.tables.length + view.types.length + view.ids.length;
-    $("filters-brief").textContent = filters > 0 ? counted(filters, "filter") : "";
+    const briefs = [filters > 0 ? counted(filters, "filter") : "", view.from === "earliest" ? "from earliest" : ""];
+    $("filters-brief").textContent = briefs.filter(Boolean).join(", ");
     if (isFiltered(view)) $("filters").open = true;
     $("put").textContent = putLine(base);
     if (!watching) return;
@@ -73,10 +84,15 @@ function showSnippets() {
         : "The next change appears here. To see one now, type this in psql:";
 }
 
-// ---- the state ----
+// ---- the stream ----
 
 function phase() {
     return stream?.phase ?? "idle";
+}
+
+function onChange(change) {
+    meter.add(change);
+    table.addChange(change);
 }
 
 function onState() {
@@ -99,59 +115,15 @@ function onGap(gap) {
     table.addGap(gap);
     const words = gapWords(gap);
     announce(`${words.title} ${words.text}`);
-    drawGaps();
+    drawGaps(stream.gaps);
 }
+
+// ---- what is seen ----
 
 function draw() {
-    drawState();
-    drawFacts();
+    drawConnection({ stream, latency: meter.latency(), empty: table.size === 0, slow });
     drawTools();
     drawEmpty();
-}
-
-function drawState() {
-    const text = slow ? SLOW_TEXT : phaseText(phase(), stream?.why);
-    setText("state-label", phaseLabel(phase()));
-    $("state").dataset.phase = phase();
-    const noticed = NOTICE_PHASES.includes(phase()) || ((slow || phase() === "waiting") && table.size > 0);
-    $("notice").hidden = !noticed;
-    $("notice").classList.toggle("alone", table.size === 0);
-    $("scroll").hidden = noticed && table.size === 0;
-    $("notice").dataset.phase = phase();
-    setText("notice-title", phaseLabel(phase()));
-    setText("notice-text", text);
-    $("again").hidden = phase() !== "refused";
-}
-
-function drawFacts() {
-    setText("fact-state", phaseLabel(phase()));
-    setText("fact-since", stream ? clock(new Date(stream.since)).slice(0, 8) : "–");
-    setText("fact-database", stream?.database ?? "unknown");
-    setText("fact-id", stream?.lastId || "none yet");
-    setText("fact-received", number(stream?.received ?? 0));
-    setText("fact-reconnects", number(stream?.reconnects ?? 0));
-    setText("fact-gaps", stream?.gapCount ? number(stream.gapCount) : "none");
-    setText("connection-brief", stream?.gapCount ? counted(stream.gapCount, "gap") : "");
-    if (!stream?.gapCount) $("gaps").replaceChildren();
-}
-
-function drawGaps() {
-    $("gaps").replaceChildren(
-        ...stream.gaps.slice(0, GAPS_SHOWN_MAX).map((gap) => {
-            const item = document.createElement("li");
-            const words = gapWords(gap);
-            const title = document.createElement("b");
-            title.textContent = `${clock(new Date(gap.received)).slice(0, 8)} ${gap.reason}`;
-            const ids = [
-                ["asked for", gap.requested],
-                ["goes on from", gap.resumed],
-            ]
-                .filter(([, id]) => typeof id === "string" && id !== "")
-                .map(([word, id]) => `${word} ${id}`);
-            item.append(title, ` ${words.text}${ids.length > 0 ? ` (${ids.join(", ")})` : ""}`);
-            return item;
-        }),
-    );
 }
 
 function drawTools() {
@@ -161,47 +133,37 @@ function drawTools() {
     setText("pause-count", `${number(table.unseen)} new`);
     $("pause").disabled = stream === null;
     $("clear").disabled = table.size === 0 && table.unseen === 0;
+    $("export").disabled = table.shown === 0;
+    sieve.draw(table.shown, table.changes, table.counts);
 }
 
 // One empty state at a time, and none where the notice or the rows say it already.
 function drawEmpty() {
     const empty = table.size === 0;
+    const unmatched = !empty && table.shown === 0 && table.changes > 0;
     const waiting = empty && ["connecting", "waiting"].includes(phase());
+    const quiet = empty && phase() === "live" && (table.paused || cleared);
     $("table").hidden = empty;
     $("empty-idle").hidden = !(empty && phase() === "idle");
     $("empty-live").hidden = !(empty && phase() === "live" && !table.paused && !cleared);
-    $("empty-wait").hidden = !(waiting || (empty && phase() === "live" && (table.paused || cleared)));
+    $("empty-wait").hidden = !(waiting || quiet || unmatched);
     if (waiting) {
         setText("empty-wait-title", phaseLabel(phase()));
-        setText("empty-wait-text", slow ? SLOW_TEXT : phaseText(phase()));
+        setText("empty-wait-text", phaseText(phase()));
+    } else if (unmatched) {
+        setText("empty-wait-title", sieve.searching ? "Nothing matches" : "All of these types are off");
+        setText("empty-wait-text", `${counted(table.changes, "change")} kept, none shown. ${sieve.searching ? "Search for less" : "Switch a type on"} to see them.`);
     } else {
         setText("empty-wait-title", table.paused ? "Paused" : "Cleared");
         setText("empty-wait-text", table.paused ? "Resume to see what came meanwhile." : "The next change appears here.");
     }
 }
 
-// Text is only touched when it differs: layout is spared, and a selection in it stays.
-function setText(id, text) {
-    const element = $(id);
-    if (element.textContent !== text) element.textContent = text;
-}
-
-function announce(text) {
-    setText("announce", text.trim());
-}
-
-// ---- once a second: the rate, and now and then a word for those who listen ----
-
+// Once a second the rate, and now and then a word for those who listen.
 setInterval(() => {
-    if (stream === null) {
-        setText("rate", "");
-        return;
-    }
-    recent.push(stream.received);
-    if (recent.length > 4) recent.shift();
-    const perSecond = (recent.at(-1) - recent[0]) / Math.max(1, recent.length - 1);
+    const perSecond = stream ? meter.rate() : 0;
     const rate = perSecond >= 10 ? number(Math.round(perSecond)) : String(Math.round(perSecond * 10) / 10);
-    setText("rate", stream.received === 0 ? "" : `${counted(stream.received, "change")} · ${rate}/s`);
+    setText("rate", stream?.received ? `${counted(stream.received, "change")} · ${rate}/s` : "");
 }, 1000);
 
 setInterval(() => {
@@ -222,37 +184,42 @@ $("clear").addEventListener("click", () => {
     table.clear();
 });
 
+$("export").addEventListener("click", () => {
+    announce(`${counted(exportEntries(table.entries, view.channels), "line")} saved.`);
+});
+
 $("use").addEventListener("click", () => {
-    const open = $("use-lines").hidden;
-    $("use-lines").hidden = !open;
-    $("use").setAttribute("aria-expanded", String(open));
+    const opening = $("use-lines").hidden;
+    $("use-lines").hidden = !opening;
+    $("use").setAttribute("aria-expanded", String(opening));
 });
 
 $("again").addEventListener("click", () => stream?.again());
+enableCopying(document);
 
-for (const button of document.querySelectorAll(".copy"))
-    button.addEventListener("click", () => copy($(button.dataset.copies), button));
+// ---- the two views of the page: #triggers, or everything else ----
 
-// The clipboard is only there on https and localhost; elsewhere the text is selected and copied the old way.
-async function copy(element, button) {
-    let copied = true;
-    try {
-        await navigator.clipboard.writeText(element.textContent);
-    } catch {
-        getSelection().selectAllChildren(element);
-        copied = document.execCommand("copy");
-    }
-    button.textContent = copied ? "Copied" : "Selected";
-    setTimeout(() => {
-        button.textContent = "Copy";
-    }, 1500);
+function showPart() {
+    const inTriggers = location.hash === "#triggers";
+    $("view-changes").hidden = inTriggers;
+    $("view-triggers").hidden = !inTriggers;
+    for (const [id, current] of [["to-changes", !inTriggers], ["to-triggers", inTriggers]])
+        if (current) $(id).setAttribute("aria-current", "page");
+        else $(id).removeAttribute("aria-current");
+    if (inTriggers) triggers.show();
 }
 
 // ---- start ----
 
-if (matchMedia("(max-width: 59.999rem)").matches) {
-    $("connection-card").open = false;
+if (matchMedia(NARROW).matches) {
+    $("connection-card").open = $("charts-card").open = false;
     $("view-card").open = view.channels.length === 0;
 }
-addEventListener("popstate", () => open(readView(new URLSearchParams(location.search))));
+new Charts(meter);
+addEventListener("hashchange", showPart);
+addEventListener("popstate", () => {
+    const wanted = readView(new URLSearchParams(location.search));
+    if (pageQuery(wanted) !== pageQuery(view)) open(wanted);
+});
+showPart();
 open(view);

@@ -16,16 +16,22 @@ const TEXTS = {
     down: "The gateway cannot reach its database and keeps trying. The stream goes on by itself, and says so here if a change was missed.",
 };
 
+// Reasons of tuplecast.js.
 const WHYS = {
     bye: "The gateway is stopping or restarting. This page connects again by itself.",
     busy: "The gateway has no room for another stream just now. This page tries again by itself.",
+    ended: "The gateway has ended the stream. This page connects again by itself.",
     lost: "The connection to the gateway is gone. This page connects again by itself.",
     unreachable: "The gateway cannot be reached. This page keeps trying by itself.",
+    silent: "Nothing has come from the gateway for too long. This page connects again by itself.",
+    online: "The network has changed. This page connects again by itself.",
+    refused: "Something between this page and the gateway is out of order. This page keeps trying by itself.",
+    suspended: "The browser had put this page aside. It connects again as soon as it may.",
 };
 
 export const SLOW_TEXT =
     "No answer yet. Over HTTP/1.1 a browser opens no more than six connections to one host: " +
-    "if this page is open in other tabs, close one of them.";
+    "if this page is open in other tabs with other channels, close one of them.";
 
 const GAP_TEXTS = {
     restart: "The gateway was restarted, and what it kept in memory is gone.",
@@ -42,7 +48,7 @@ export function phaseLabel(phase) {
 
 // The sentence that goes with the label; empty when the label says it all.
 export function phaseText(phase, why) {
-    if (phase === "reconnecting") return WHYS[why] ?? `${why} This page keeps trying by itself.`;
+    if (phase === "reconnecting") return WHYS[why] ?? "This page connects again by itself.";
     return why || (TEXTS[phase] ?? "");
 }
 
@@ -62,4 +68,10 @@ export function number(n) {
 
 export function counted(n, one, many = `${one}s`) {
     return `${number(n)} ${n === 1 ? one : many}`;
+}
+
+// 0.4 ms, 12 ms, 3.2 s
+export function milliseconds(ms) {
+    if (ms >= 1000) return `${number(Math.round(ms / 100) / 10)} s`;
+    return `${ms >= 10 || Number.isInteger(ms) ? number(Math.round(ms)) : Math.round(ms * 10) / 10} ms`;
 }

@@ -12,9 +12,13 @@ enum { PATH_BYTES = 128 };
 static const char *content_type(const char *path)
 {
     static const char *const types[][2] = {
-        {".html", "text/html; charset=utf-8"}, {".js", "text/javascript; charset=utf-8"},
-        {".css", "text/css; charset=utf-8"},   {".svg", "image/svg+xml"},
-        {".json", "application/json"},         {".ts", "text/plain; charset=utf-8"},
+        {".html", "text/html; charset=utf-8"},
+        {".js", "text/javascript; charset=utf-8"},
+        {".css", "text/css; charset=utf-8"},
+        {".svg", "image/svg+xml"},
+        {".json", "application/json"},
+        {".ts", "text/plain; charset=utf-8"},
+        {".LICENSE", "text/plain; charset=utf-8"},
     };
     const char *ending = strrchr(path, '.');
 
@@ -41,7 +45,8 @@ enum MHD_Result pages_get(struct exchange *exchange)
     const char *if_none_match = exchange_header(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH);
     char path[PATH_BYTES], tag[24];
 
-    snprintf(path, sizeof(path), "www/%s", exchange->segment ? exchange->segment : "index.html");
+    /* No name of ours needs an escape, so the target may stay as it is. */
+    snprintf(path, sizeof(path), "www%s", exchange->segment ? exchange->target : "/index.html");
     const struct embedded_file *file = embedded_find(path);
     if (!file)
         return reply_problem(exchange, MHD_HTTP_NOT_FOUND, "There is nothing here. Streams are at /streams/<channel>.");

@@ -18,6 +18,7 @@ static const struct route routes[] = {
     {"GET", "/readyz", health_ready, false},
     {"GET", "/metrics", metrics_get, false},
     {"GET", "/", pages_get, false},
+    {"GET", "/vendor/{}", pages_get, false},
     {"GET", "/{}", pages_get, false},
 };
 

@@ -31,7 +31,7 @@ const FIREFOX_PREFERENCES = {
 async function startChromium() {
     const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: CHROMIUM_ARGS });
     return {
-        newContext: () => browser.newContext({ ignoreHTTPSErrors: true }),
+        newContext: (options) => browser.newContext({ ignoreHTTPSErrors: true, ...options }),
         close: () => browser.close(),
     };
 }
