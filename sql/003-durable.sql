@@ -210,13 +210,15 @@ AS $$
     SELECT pg_try_advisory_lock(1953853548, 2)
 $$;
 
--- Ends the session of a lead that gives no sign of life. Works for sessions of the caller's own role.
+-- Ends the session of a lead that gives no sign of life, and waits until its lock is free; not while the database itself keeps it busy with a
+-- tick, which would take the next lead as long. Works for sessions of the caller's own role.
 CREATE FUNCTION tuplecast.depose() RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM pg_locks
-     WHERE locktype = 'advisory' AND classid = 1953853548 AND objid = 2 AND objsubid = 2 AND granted AND pid <> pg_backend_pid()
-       AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    SELECT coalesce(bool_or(pg_terminate_backend(l.pid, 500)), false) FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
+     WHERE l.locktype = 'advisory' AND l.classid = 1953853548 AND l.objid = 2 AND l.objsubid = 2 AND l.granted AND l.pid <> pg_backend_pid()
+       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND NOT coalesce(a.state = 'active' AND a.query LIKE '%make_tick%' AND a.wait_event_type IS DISTINCT FROM 'Client', false)
 $$;
 
 CREATE FUNCTION tuplecast.try_sleep() RETURNS boolean

@@ -56,7 +56,8 @@ static void unwatch(struct connection *connection)
 
 static void set_problem(struct connection *connection, const char *text)
 {
-    snprintf(connection->problem, sizeof(connection->problem), "%s", text);
+    if (text != connection->problem)
+        snprintf(connection->problem, sizeof(connection->problem), "%s", text);
     for (char *at = connection->problem; *at; at++)
         if (*at == '\n' || *at == '\t')
             *at = ' ';

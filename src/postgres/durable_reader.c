@@ -176,6 +176,14 @@ static void on_poll(void *context, const char *sqlstate, const char *message)
         durable_go_on(reader);
 }
 
+static void on_deposed_row(void *context, const PGresult *row, int number)
+{
+    (void)context;
+    (void)number;
+    if (PQgetvalue(row, 0, 0)[0] == 't')
+        log_warn("the lead of the durable channels gave no sign of life: replacing it");
+}
+
 static void on_deposed(void *context, const char *sqlstate, const char *message)
 {
     struct durable_reader *reader = context;
@@ -210,10 +218,8 @@ static void follow(struct durable_reader *reader)
     if (now_ms >= poll_at_ms || reader->hinted) {
         poll_ticks(reader);
     } else if (now_ms >= stale_at_ms) {
-        log_warn("the lead of the durable channels gives no sign of life: replacing it",
-                 log_number("ms", now_ms - reader->life_ms));
         reader->life_ms = now_ms;
-        durable_ask(reader, "SELECT tuplecast.depose()", NULL, 0, NULL, on_deposed);
+        durable_ask(reader, "SELECT tuplecast.depose()", NULL, 0, on_deposed_row, on_deposed);
     } else {
         loop_timer_set(&reader->timer, (poll_at_ms < stale_at_ms ? poll_at_ms : stale_at_ms) - now_ms, 0);
     }

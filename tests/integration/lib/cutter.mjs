@@ -1,12 +1,13 @@
-// A TCP relay in front of the gateway that a test can cut: the client loses its connection, the gateway goes on.
+// A TCP relay that a test can cut, in front of the gateway or of its database: the client loses its connection, the server goes on.
 
 import net from "node:net";
 
-/** Resolves with {origin, connections, cut()}; goes away with the test `t`. */
-export async function startCutter(t, port) {
+/** Resolves with {port, origin, connections, cut(), freeze()}; goes away with the test `t`. target: a port, or the path of a socket. */
+export async function startCutter(t, target) {
     const pairs = new Set();
+    let frozen = false;
     const server = net.createServer((client) => {
-        const upstream = net.connect(port, "127.0.0.1");
+        const upstream = typeof target === "string" ? net.connect(target) : net.connect(target, "127.0.0.1");
         const pair = [client, upstream];
         pairs.add(pair);
         cutter.connections++;
@@ -16,7 +17,7 @@ export async function startCutter(t, port) {
             upstream.destroy();
         };
         for (const socket of pair) socket.on("error", drop).on("close", drop);
-        client.pipe(upstream).pipe(client);
+        if (!frozen) client.pipe(upstream).pipe(client);
     });
     const cutter = {
         connections: 0,
@@ -26,9 +27,15 @@ export async function startCutter(t, port) {
                 upstream.destroy();
             }
         },
+        /** Nothing passes any more, and nobody is told. */
+        freeze() {
+            frozen = true;
+            for (const socket of [...pairs].flat()) socket.unpipe();
+        },
     };
     await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-    cutter.origin = `http://127.0.0.1:${server.address().port}`;
+    cutter.port = server.address().port;
+    cutter.origin = `http://127.0.0.1:${cutter.port}`;
     t.after(() => {
         cutter.cut();
         server.close();
