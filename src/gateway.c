@@ -1,5 +1,6 @@
 #include "gateway.h"
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "http/http_server.h"
 #include "postgres/durable_reader.h"
@@ -10,7 +11,6 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 enum {
     DESCRIPTORS_RESERVED = 64, /* for everything that is not a stream */
@@ -30,6 +30,7 @@ struct gateway {
     struct loop_timer drain;
     struct loop_timer last_requests; /* after the last stream */
     int64_t closing_since_ms;
+    struct program_stats stats;
     bool closing;
 };
 
@@ -133,6 +134,13 @@ static const struct database_stats *database_stats(void *context)
     return listener_stats(gateway->listener);
 }
 
+static const struct program_stats *program_stats(void *context)
+{
+    const struct gateway *gateway = context;
+
+    return &gateway->stats;
+}
+
 static const char *database_problem(void *context)
 {
     const struct gateway *gateway = context;
@@ -147,19 +155,12 @@ static int call_trigger(void *context, const struct trigger_request *request, tr
     return trigger_calls_add(gateway->calls, request, done, done_context);
 }
 
-/* As many streams as configured, but no more than there are descriptors for. Raises the soft limit to the
- * hard one. */
+/* As many streams as configured, but no more than there are descriptors for. */
 static size_t streams_max(const struct config *config)
 {
-    size_t reserved = (size_t)config->limits.requests + DESCRIPTORS_RESERVED;
     size_t wanted = (size_t)config->limits.streams;
-    struct rlimit limit;
+    size_t room = descriptors_room((size_t)config->limits.requests + DESCRIPTORS_RESERVED);
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return wanted;
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    size_t room = limit.rlim_cur > reserved ? limit.rlim_cur - reserved : 1;
     if (room >= wanted)
         return wanted;
     log_warn("fewer streams than configured", log_number("limits.streams", (int64_t)wanted),
@@ -258,6 +259,7 @@ static int build_http(struct gateway *gateway, int listen_fd)
         .hub = gateway->hub,
         .config = current_config,
         .database_stats = database_stats,
+        .program_stats = program_stats,
         .database_problem = database_problem,
         .call_trigger = call_trigger,
         .durable_stats = durable_stats,
@@ -291,6 +293,7 @@ int gateway_new(struct loop *loop, struct config *config, int listen_fd, struct 
     gateway->loop = loop;
     gateway->config = *config;
     *config = (struct config){0};
+    gateway->stats.started_ms = gateway->stats.loaded_ms = loop_wall_ms();
     error = loop_timer_init(&gateway->drain, loop, on_drain);
     if (error == 0)
         error = loop_timer_init(&gateway->last_requests, loop, on_last_requests);
@@ -361,7 +364,15 @@ void gateway_reload(struct gateway *gateway, struct config *config)
         durable_reader_reconfigure(gateway->durable, &durable);
     listener_set_probe(gateway->listener, gateway->config.probe.interval_ms, gateway->config.probe.timeout_ms);
     log_init(gateway->config.log.level, gateway->config.log.format);
+    gateway->stats.loaded_ms = loop_wall_ms();
+    gateway->stats.reload_failed = false;
     log_info("configuration reloaded");
+}
+
+void gateway_reload_failed(struct gateway *gateway)
+{
+    gateway->stats.reload_failed = true;
+    log_error("configuration not reloaded", log_text("reason", "it has mistakes; the old one stays in force"));
 }
 
 int64_t gateway_close(struct gateway *gateway)

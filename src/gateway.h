@@ -17,6 +17,9 @@ void gateway_append_status(const struct gateway *gateway, struct buffer *out);
 /* Takes the contents of config over, as far as a running gateway can. */
 void gateway_reload(struct gateway *gateway, struct config *config);
 
+/* It stays as it is: what was to be loaded has mistakes. */
+void gateway_reload_failed(struct gateway *gateway);
+
 /* No new connections, `bye` to every stream over streams.close_ms; stops the loop when all have taken it and requests
  * have their answers, at the latest after streams.drain_ms more. A second call stops it at once. Returns the
  * milliseconds that it may take. */

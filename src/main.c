@@ -120,16 +120,30 @@ static bool parse_arguments(int count, char **values, struct arguments *ret_argu
     return true;
 }
 
-/* Loads the configuration and writes what is wrong with it to stderr. */
-static int load(const struct config_source *source, struct config *ret_config)
+/* To stderr as they are, for a person who types commands. */
+static void print_problems(char *text)
+{
+    fputs(text[0] ? text : "the configuration cannot be read\n", stderr);
+}
+
+/* As lines of the log. */
+static void log_problems(char *text)
+{
+    char *rest = NULL;
+
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        log_error("mistake in the configuration", log_text("problem", line));
+}
+
+/* Loads the configuration, or tells what is wrong with it. */
+static int load(const struct config_source *source, struct config *ret_config, void (*tell)(char *text))
 {
     struct buffer problems;
 
     buffer_init(&problems, PROBLEMS_BYTES_MAX);
     int error = config_load(source, ret_config, &problems);
-    const char *text = buffer_text(&problems);
     if (error < 0)
-        fputs(text && text[0] ? text : "the configuration cannot be read\n", stderr);
+        tell(buffer_text(&problems) ? problems.data + problems.start : (char[]){""});
     buffer_done(&problems);
     return error;
 }
@@ -139,8 +153,8 @@ static void reload(struct program *program)
     struct config config;
 
     service_manager_reloading(&program->manager);
-    if (load(&program->arguments.source, &config) < 0)
-        log_error("configuration not reloaded", log_text("reason", "it has mistakes; the old one stays in force"));
+    if (load(&program->arguments.source, &config, log_problems) < 0)
+        gateway_reload_failed(program->gateway);
     else
         gateway_reload(program->gateway, &config);
     service_manager_ready(&program->manager);
@@ -243,7 +257,7 @@ int main(int argument_count, char **argument_values)
     setlocale(LC_CTYPE, "C.UTF-8");
     if (!parse_arguments(argument_count, argument_values, &arguments, &status))
         return status;
-    if (load(&arguments.source, &config) < 0)
+    if (load(&arguments.source, &config, print_problems) < 0)
         return EXIT_CONFIG;
     log_init(config.log.level, config.log.format);
     if (strcmp(arguments.command, "serve") == 0) {

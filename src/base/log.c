@@ -5,7 +5,9 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -14,11 +16,37 @@ enum { TEXT_BYTES_MAX = 1024, LINE_BYTES_MAX = 12 * 6 * TEXT_BYTES_MAX };
 
 static enum log_level log_level_min = LOG_LEVEL_INFO;
 static enum log_format log_format = LOG_FORMAT_TEXT;
+static bool log_to_journal;
+
+/* Of one phrase, in the window that began at since_ms. */
+struct quota {
+    const char *phrase;
+    int64_t since_ms;
+    unsigned lines;
+    int64_t suppressed;
+};
+
+enum { QUOTAS_MAX = 128 };
+
+static struct quota quotas[QUOTAS_MAX];
+static struct log_stats stats;
+
+/* "device:inode" of the stream that the journal reads; another program may have inherited the variable. */
+static bool is_journal(int fd)
+{
+    const char *stream = getenv("JOURNAL_STREAM");
+    unsigned long long device, inode;
+    struct stat status;
+
+    return stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 && fstat(fd, &status) == 0 &&
+           status.st_dev == device && status.st_ino == inode;
+}
 
 void log_init(enum log_level level, enum log_format format)
 {
     log_level_min = level;
     log_format = format;
+    log_to_journal = is_journal(STDERR_FILENO);
 }
 
 /* Text in double quotes, with JSON's escapes in both formats; what is not UTF-8 becomes U+FFFD. What is longer than
@@ -58,21 +86,30 @@ static void append_field(struct buffer *line, const struct log_field *field)
         buffer_printf(line, "%lld", (long long)field->number);
 }
 
-void log_write(enum log_level level, const char *phrase, const struct log_field *fields)
+static int64_t clock_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void write_line(enum log_level level, const char *phrase, const struct log_field *fields, int64_t suppressed)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
+    static const int priorities[] = {7, 6, 4, 3}; /* of syslog(3) */
     struct buffer line;
     struct timespec now;
     struct tm parts;
     char date[32];
 
-    if (level < log_level_min)
-        return;
     int saved_errno = errno;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &parts);
     strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
     buffer_init(&line, LINE_BYTES_MAX);
+    if (log_to_journal)
+        buffer_printf(&line, "<%d>", priorities[level]);
     if (log_format == LOG_FORMAT_JSON)
         buffer_printf(&line, "{\"time\":\"%s.%03ldZ\",\"level\":\"%s\",\"message\":\"%s\"", date, now.tv_nsec / 1000000,
                       names[level], phrase);
@@ -80,10 +117,53 @@ void log_write(enum log_level level, const char *phrase, const struct log_field 
         buffer_printf(&line, "%s.%03ldZ %s %s", date, now.tv_nsec / 1000000, names[level], phrase);
     for (const struct log_field *field = fields; field->key; field++)
         append_field(&line, field);
+    if (suppressed > 0)
+        append_field(&line, &(const struct log_field){"suppressed", NULL, suppressed});
     buffer_append_text(&line, log_format == LOG_FORMAT_JSON ? "}\n" : "\n");
     /* Nothing can be done about a log that cannot be written. */
     if (!line.failed && write(STDERR_FILENO, buffer_bytes(&line), buffer_size(&line)) < 0)
         errno = saved_errno;
     buffer_done(&line);
+    stats.lines[level]++;
     errno = saved_errno;
+}
+
+/* What the phrase has used of its window. When there are more phrases than places, the rest share the last one. */
+static struct quota *find_quota(const char *phrase)
+{
+    size_t i = 0;
+
+    while (i < QUOTAS_MAX - 1 && quotas[i].phrase && quotas[i].phrase != phrase)
+        i++;
+    quotas[i].phrase = phrase;
+    return &quotas[i];
+}
+
+void log_write(enum log_level level, const char *phrase, const struct log_field *fields)
+{
+    if (level < log_level_min)
+        return;
+    struct quota *quota = find_quota(phrase);
+    int64_t now_ms = clock_ms(), suppressed = 0;
+    if (quota->lines == 0 || now_ms - quota->since_ms >= LOG_WINDOW_MS) {
+        suppressed = quota->suppressed;
+        *quota = (struct quota){.phrase = phrase, .since_ms = now_ms};
+    }
+    if (quota->lines == LOG_LINES_PER_WINDOW) {
+        quota->suppressed++;
+        stats.suppressed++;
+        return;
+    }
+    quota->lines++;
+    write_line(level, phrase, fields, suppressed);
+}
+
+void log_write_all(const char *phrase, const struct log_field *fields)
+{
+    write_line(LOG_LEVEL_INFO, phrase, fields, 0);
+}
+
+const struct log_stats *log_stats(void)
+{
+    return &stats;
 }

@@ -67,6 +67,7 @@ struct config {
     struct {
         enum log_level level;
         enum log_format format;
+        bool requests;
     } log;
 };
 

@@ -264,6 +264,11 @@ const struct setting settings[] = {
      .fallback = "text",
      .names = FORMATS,
      .help = "Form of log lines: text or json."},
+    {.path = "log.requests",
+     .type = SETTING_BOOLEAN,
+     .offset = FIELD(log.requests),
+     .fallback = "false",
+     .help = "Whether each request is logged."},
     {.path = NULL},
 };
 

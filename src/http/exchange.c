@@ -22,6 +22,7 @@ struct exchange *exchange_new(struct http_server *server, const struct http_serv
     exchange->services = services;
     exchange->stats = stats;
     exchange->connection = connection;
+    exchange->began_us = loop_clock_us();
     buffer_init(&exchange->body, HTTP_BODY_BYTES_MAX);
     exchange->target = strdup(target);
     if (!exchange->target) {

@@ -33,8 +33,10 @@ struct exchange {
     const struct route *route;
     char *segment;
     struct buffer body;
-    bool started; /* the head has been looked at */
-    bool closes;  /* the connection, after the answer: the request had a body, or looked odd, or the pool is small */
+    int64_t began_us; /* when its target had arrived */
+    unsigned status;  /* of the answer; 0: none yet */
+    bool started;     /* the head has been looked at */
+    bool closes; /* the connection, after the answer: the request had a body, or looked odd, or the pool is small */
 
     struct handover *handover; /* of a stream; NULL otherwise */
 

@@ -5,6 +5,7 @@
 #include "http/engine.h"
 #include "http/handover.h"
 #include "http/listen_socket.h"
+#include "http/request_log.h"
 #include "http/self_test.h"
 
 #include <assert.h>
@@ -77,6 +78,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 
     (void)connection;
     *request_context = NULL;
+    if (exchange)
+        request_log_write(exchange);
     if (handover_is_complete(exchange, how)) {
         STAILQ_INSERT_TAIL(&server->takeovers, exchange->handover, link);
         exchange->handover = NULL;

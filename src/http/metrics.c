@@ -1,5 +1,7 @@
 /* GET /metrics: Prometheus' text format, version 0.0.4. */
+#include "base/log.h"
 #include "http/http_server.h"
+#include "http/process_metrics.h"
 #include "http/reply.h"
 #include "http/routes.h"
 
@@ -43,6 +45,7 @@ static void latency(struct buffer *out, const struct latency_histogram *histogra
 static void streams(struct buffer *out, const struct stream_stats *stats)
 {
     gauge(out, "streams", "Open streams.", (double)stats->streams);
+    gauge(out, "streams_limit", "Streams that may be open at once.", (double)stats->streams_max);
     counter(out, "streams_opened_total", "Streams ever opened.", stats->streams_opened);
     counter(out, "streams_stalled_total", "Streams closed because the client took nothing for too long.",
             stats->streams_stalled);
@@ -96,6 +99,8 @@ static void durable(struct buffer *out, const struct durable_stats *stats)
 
 static void http(struct buffer *out, const struct http_stats *stats)
 {
+    static const char *const reasons[BUSY_REASONS] = {"closing", "streams", "descriptors", "address", "channels"};
+
     gauge(out, "http_connections", "Connections that are not streams.", (double)stats->connections);
     counter(out, "http_connections_total", "Connections ever accepted.", stats->connections_opened);
     counter(out, "http_accept_failures_total", "Connections that could not be accepted.", stats->accept_failures);
@@ -103,6 +108,25 @@ static void http(struct buffer *out, const struct http_stats *stats)
     for (unsigned class = 2; class <= 5; class ++)
         buffer_printf(out, "tuplecast_http_responses_total{class=\"%uxx\"} %" PRIu64 "\n", class,
                       stats->responses[class]);
+    head(out, "busy_total", "counter", "Streams that were refused for now, by what there was no room for.");
+    for (size_t i = 0; i < BUSY_REASONS; i++)
+        buffer_printf(out, "tuplecast_busy_total{reason=\"%s\"} %" PRIu64 "\n", reasons[i], stats->busy[i]);
+}
+
+static void program(struct buffer *out, const struct program_stats *stats)
+{
+    static const char *const levels[] = {"debug", "info", "warn", "error"};
+    const struct log_stats *log = log_stats();
+
+    gauge(out, "config_reload_success", "0 when the last reload found mistakes and changed nothing.",
+          !stats->reload_failed);
+    gauge(out, "config_loaded_seconds", "When the configuration in force was read, in seconds since 1970.",
+          (double)(stats->loaded_ms / 1000));
+    head(out, "log_lines_total", "counter", "Lines written to the log, by level.");
+    for (size_t i = 0; i <= LOG_LEVEL_ERROR; i++)
+        buffer_printf(out, "tuplecast_log_lines_total{level=\"%s\"} %" PRIu64 "\n", levels[i], log->lines[i]);
+    counter(out, "log_suppressed_total", "Lines not written, since there were too many of their kind.",
+            log->suppressed);
 }
 
 enum MHD_Result metrics_get(struct exchange *exchange)
@@ -118,6 +142,8 @@ enum MHD_Result metrics_get(struct exchange *exchange)
     if (services->durable_stats(services->context))
         durable(&out, services->durable_stats(services->context));
     http(&out, http_server_stats(exchange->server));
+    program(&out, services->program_stats(services->context));
+    process_metrics_append(&out, services->program_stats(services->context)->started_ms);
     enum MHD_Result result = reply_bytes(exchange, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8",
                                          buffer_bytes(&out), buffer_size(&out));
     buffer_done(&out);

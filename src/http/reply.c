@@ -90,6 +90,7 @@ enum MHD_Result reply_queue(struct exchange *exchange, unsigned status, struct M
         reply_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result result = MHD_queue_response(exchange->connection, status, response);
     MHD_destroy_response(response);
+    exchange->status = status;
     exchange->stats->responses[status / 100 < 6 ? status / 100 : 0]++;
     return result;
 }

@@ -12,7 +12,8 @@ struct http_services {
     const struct config *(*config)(void *context); /* the one in force now */
     const struct database_stats *(*database_stats)(void *context);
     const struct durable_stats *(*durable_stats)(void *context); /* NULL: switched off */
-    const char *(*database_problem)(void *context);              /* "" while it is up */
+    const struct program_stats *(*program_stats)(void *context);
+    const char *(*database_problem)(void *context); /* "" while it is up */
     /* Returns 0 and later calls done exactly once, never from within this call; or a negative errno: -EAGAIN
      * when too many wait. */
     int (*call_trigger)(void *context, const struct trigger_request *request, trigger_done done, void *done_context);

@@ -1,4 +1,5 @@
 /* GET /streams and /streams/{channel}. */
+#include "base/log.h"
 #include "http/handover.h"
 #include "http/reply.h"
 #include "http/routes.h"
@@ -8,20 +9,29 @@
 #include <string.h>
 
 /* There is no room now, and any status but 200 would make a browser give up: so a stream of one event. */
-static enum MHD_Result reply_busy(struct exchange *exchange, int why)
+static enum MHD_Result reply_busy(struct exchange *exchange, int error)
 {
     static const char format[] = "event: busy\ndata: {\"reason\":\"%s\"}\n\n";
+    static const char *const reasons[BUSY_REASONS] = {
+        [BUSY_CLOSING] = "shutting down",
+        [BUSY_STREAMS] = "as many streams as limits.streams allows",
+        [BUSY_DESCRIPTORS] = "no file descriptor is left",
+        [BUSY_ADDRESS] = "as many streams of one address as limits.streams_per_address allows",
+        [BUSY_CHANNELS] = "as many channels as limits.channels allows",
+    };
+    const enum busy_reason why = error == -ESHUTDOWN ? BUSY_CLOSING
+                                 : error == -EMFILE  ? BUSY_STREAMS
+                                 : error == -ENFILE  ? BUSY_DESCRIPTORS
+                                 : error == -EUSERS  ? BUSY_ADDRESS
+                                                     : BUSY_CHANNELS;
     struct MHD_Response *response;
     struct buffer body;
 
+    exchange->stats->busy[why]++;
+    log_warn("stream refused", log_text("reason", reasons[why]));
     buffer_init(&body, 1024);
     hub_append_greeting(exchange->services->hub, &body);
-    buffer_printf(&body, format,
-                  why == -ESHUTDOWN ? "shutting down"
-                  : why == -EMFILE  ? "as many streams as limits.streams allows"
-                  : why == -ENFILE  ? "no file descriptor is left"
-                  : why == -EUSERS  ? "as many streams of one address as limits.streams_per_address allows"
-                                    : "as many channels as limits.channels allows");
+    buffer_printf(&body, format, reasons[why]);
     response = reply_new(NULL, buffer_bytes(&body), buffer_size(&body));
     buffer_done(&body);
     if (!response || !handover_add_headers(response))

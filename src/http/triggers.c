@@ -1,5 +1,6 @@
 /* /triggers, /triggers/{name} and /tables. The answer comes from the database, so the connection is suspended
  * meanwhile. */
+#include "base/log.h"
 #include "http/http_server.h"
 #include "http/reply.h"
 #include "http/routes.h"
@@ -145,6 +146,13 @@ static struct MHD_Response *new_forbidden(const char *schema, const char *table)
     return reply_new_problem(MHD_HTTP_FORBIDDEN, NULL, detail);
 }
 
+static void log_change(const struct exchange *exchange, unsigned status)
+{
+    if (strcmp(exchange->method, "GET") != 0 && strcmp(exchange->method, "HEAD") != 0 && !is_dry_run(exchange))
+        log_info("trigger changed", log_text("method", exchange->method), log_text("path", exchange->target),
+                 log_number("status", status));
+}
+
 static void on_answer(void *context, const struct trigger_answer *answer)
 {
     struct exchange *exchange = context;
@@ -160,6 +168,8 @@ static void on_answer(void *context, const struct trigger_answer *answer)
     } else {
         response = new_answer(exchange, answer, &status);
     }
+    if (!answer->sqlstate)
+        log_change(exchange, status);
     resume(exchange, status, response);
 }
 

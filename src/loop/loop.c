@@ -44,6 +44,14 @@ int64_t loop_clock_us(void)
     return clock_ns() / 1000;
 }
 
+int64_t loop_wall_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 struct loop *loop_new(void)
 {
     struct loop *loop = calloc(1, sizeof(*loop));

@@ -26,6 +26,7 @@ void loop_stop(struct loop *loop);
 int64_t loop_turn_ms(const struct loop *loop);
 int64_t loop_clock_ms(void);
 int64_t loop_clock_us(void);
+int64_t loop_wall_ms(void); /* since 1970 */
 
 struct loop_io {
     int fd; /* not owned */

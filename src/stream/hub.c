@@ -110,6 +110,7 @@ struct hub *hub_new(struct loop *loop, const struct hub_options *options)
         return NULL;
     hub->state.loop = loop;
     hub->state.options = *options;
+    hub->state.stats.streams_max = options->streams_max;
     hub->state.service.on_task = on_service;
     TAILQ_INIT(&hub->state.catching);
     TAILQ_INIT(&hub->state.waiting);
@@ -155,6 +156,7 @@ void hub_reconfigure(struct hub *hub, const struct hub_options *options)
     struct hub_options kept = *ours;
 
     *ours = *options;
+    hub->state.stats.streams_max = options->streams_max;
     ours->on_channel_wanted = kept.on_channel_wanted;
     ours->on_closed = kept.on_closed;
     ours->on_history_wanted = kept.on_history_wanted;

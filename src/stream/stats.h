@@ -23,6 +23,7 @@ void latency_observe(struct latency_histogram *histogram, int64_t latency_us, ui
 
 struct stream_stats {
     uint64_t streams;          /* open now */
+    uint64_t streams_max;      /* that may be open at once */
     uint64_t streams_opened;   /* ever */
     uint64_t streams_stalled;  /* closed because they took nothing for too long */
     uint64_t channels;         /* known now */
@@ -56,9 +57,20 @@ struct durable_stats {
     int64_t log_bytes, oldest_age_s; /* as of the last upkeep, which the lead does */
 };
 
+/* Why a stream was refused. */
+enum busy_reason { BUSY_CLOSING, BUSY_STREAMS, BUSY_DESCRIPTORS, BUSY_ADDRESS, BUSY_CHANNELS, BUSY_REASONS };
+
+/* Times are in milliseconds since 1970. */
+struct program_stats {
+    int64_t started_ms;
+    int64_t loaded_ms;  /* when the configuration in force was read */
+    bool reload_failed; /* the last one: the configuration before it is in force */
+};
+
 struct http_stats {
     uint64_t connections; /* open now and not handed over */
     uint64_t connections_opened;
     uint64_t accept_failures;
     uint64_t responses[6]; /* by the status's first digit */
+    uint64_t busy[BUSY_REASONS];
 };

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static char said[1 << 16];
@@ -178,6 +179,51 @@ static void errno_is_left_as_it_was_even_when_nobody_listens(void **state)
     assert_int_equal(after, ENOTTY);
 }
 
+static void of_one_phrase_so_many_lines_are_written_and_others_are_not_touched(void **state)
+{
+    uint64_t suppressed_before = log_stats()->suppressed;
+
+    (void)state;
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    listen_to_stderr();
+    for (int i = 0; i < 10 * LOG_LINES_PER_WINDOW; i++)
+        log_info("again and again", log_number("i", i));
+    log_info("another");
+    for (int i = 0; i < 2 * LOG_LINES_PER_WINDOW; i++)
+        log_all("all of it");
+    const char *text = what_was_said();
+    assert_int_equal(count_lines(text), 3 * LOG_LINES_PER_WINDOW + 1);
+    assert_non_null(strstr(text, "another"));
+    assert_int_equal(log_stats()->suppressed - suppressed_before, 9 * LOG_LINES_PER_WINDOW);
+}
+
+static void lines_for_the_journal_begin_with_their_priority(void **state)
+{
+    struct stat status;
+    char stream[64];
+
+    (void)state;
+    listen_to_stderr();
+    assert_int_equal(fstat(STDERR_FILENO, &status), 0);
+    snprintf(stream, sizeof(stream), "%llu:%llu", (unsigned long long)status.st_dev, (unsigned long long)status.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_init(LOG_LEVEL_DEBUG, LOG_FORMAT_TEXT);
+    log_debug("d");
+    log_info("i");
+    log_warn("w");
+    log_error("e");
+    setenv("JOURNAL_STREAM", "1:1", 1);
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    log_warn("somebody else's");
+    unsetenv("JOURNAL_STREAM");
+    const char *text = what_was_said();
+    const char *const begins[] = {"<7>", "<6>", "<4>", "<3>", "20"};
+    for (int i = 0; i < 5; i++) {
+        assert_memory_equal(text, begins[i], strlen(begins[i]));
+        text = strchr(text, '\n') + 1;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +234,8 @@ int main(void)
         cmocka_unit_test(the_json_form_is_valid_whatever_bytes_a_text_holds),
         cmocka_unit_test(a_long_text_is_cut_and_says_so),
         cmocka_unit_test(a_line_is_never_lost_however_much_its_texts_hold),
+        cmocka_unit_test(of_one_phrase_so_many_lines_are_written_and_others_are_not_touched),
+        cmocka_unit_test(lines_for_the_journal_begin_with_their_priority),
         cmocka_unit_test(errno_is_left_as_it_was_even_when_nobody_listens),
     };
 

@@ -57,9 +57,10 @@ export class Gateway {
     #child;
     #ended;
 
-    constructor(port, env) {
+    constructor(port, env, args = []) {
         this.port = port;
         this.env = env;
+        this.args = args;
         this.origin = `http://127.0.0.1:${port}`;
     }
 
@@ -75,7 +76,7 @@ export class Gateway {
     async start() {
         assert.ok(!this.running, "it runs already");
         const env = { TUPLECAST_LISTEN: `127.0.0.1:${this.port}`, ...this.env };
-        const child = start(["serve"], env, ["ignore", "ignore", "pipe"]);
+        const child = start(["serve", ...this.args], env, ["ignore", "ignore", "pipe"]);
         this.#child = child;
         child.stderr.setEncoding("utf8").on("data", (text) => (this.log += text));
         this.#ended = new Promise((resolve, reject) => {
@@ -162,8 +163,8 @@ export class Gateway {
  * Starts a gateway for the test or suite `t` and stops it at its end, which must go well: exit code 0 and no report of a
  * sanitizer. When the test failed, the gateway's log is shown.
  */
-export async function startGateway(t, env = {}) {
-    const gateway = new Gateway(await freePort(), { TUPLECAST_CHANNELS: "*", ...env });
+export async function startGateway(t, env = {}, args = []) {
+    const gateway = new Gateway(await freePort(), { TUPLECAST_CHANNELS: "*", ...env }, args);
     t.after(async () => {
         try {
             await gateway.checkedEnd();
