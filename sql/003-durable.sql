@@ -194,14 +194,45 @@ AS $$
     SELECT DISTINCT channel FROM tuplecast.triggers WHERE options ->> 'durable' = 'true'
 $$;
 
+-- A dump that was restored to another server counts transactions as the old one did: the changes of now would look as if an earlier tick had seen
+-- them. Then a new history begins behind the old one, which is given up; who has an id of it is told.
+CREATE FUNCTION tuplecast.begin_anew() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    last tuplecast.tick;
+BEGIN
+    FOR pass IN 1 .. 2 LOOP
+        SELECT * INTO STRICT last FROM tuplecast.tick t ORDER BY t.number DESC LIMIT 1;
+        -- Each tick was committed with a number of its own: the counter is always ahead of it, after a crash, too.
+        IF pg_snapshot_xmax(last.snapshot) <= pg_snapshot_xmax(pg_current_snapshot()) THEN
+            RETURN;
+        END IF;
+        -- Another gateway may do the same: look again under the lock.
+        PERFORM set_config('lock_timeout', '2s', true);
+        LOCK TABLE tuplecast.log, tuplecast.tick IN ACCESS EXCLUSIVE MODE;
+    END LOOP;
+    TRUNCATE tuplecast.log, tuplecast.tick;
+    INSERT INTO tuplecast.tick (number, base, count, nonce, snapshot)
+    VALUES (last.number + 1, last.base + last.count, 0, tuplecast.new_nonce(), pg_current_snapshot());
+    UPDATE tuplecast.state SET oldest_tick = last.number + 1;
+END
+$$;
+
 -- Null, or why this database, or this role, has no durable channels.
 CREATE FUNCTION tuplecast.check_durable() RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN pg_is_in_recovery() THEN 'the database is a standby: nothing can be written there'
-                WHEN NOT has_function_privilege('tuplecast.make_tick(bigint)', 'EXECUTE')
-                THEN format('the role %s may not read the log: run SELECT tuplecast.grant_gateway(%L) as the owner of the schema tuplecast',
-                            current_user, current_user) END
+BEGIN
+    IF pg_is_in_recovery() THEN
+        RETURN 'the database is a standby: nothing can be written there';
+    ELSIF NOT has_function_privilege('tuplecast.make_tick(bigint)', 'EXECUTE') THEN
+        RETURN format('the role %s may not read the log: run SELECT tuplecast.grant_gateway(%L) as the owner of the schema tuplecast',
+                      current_user, current_user);
+    END IF;
+    PERFORM tuplecast.begin_anew();
+    RETURN NULL;
+END
 $$;
 
 CREATE FUNCTION tuplecast.try_lead() RETURNS boolean
@@ -487,7 +518,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA tuplecast TO %I', gateway);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION tuplecast.durable_channels(), tuplecast.last_tick(), tuplecast.make_tick(bigint),'
+    EXECUTE format('GRANT EXECUTE ON FUNCTION tuplecast.durable_channels(), tuplecast.begin_anew(), tuplecast.last_tick(), tuplecast.make_tick(bigint),'
                    ' tuplecast.ticks_after(bigint), tuplecast.read_tick(bigint, text[], bigint),'
                    ' tuplecast.read_history(bigint, text, text[], bigint, bigint), tuplecast.retain(interval, bigint) TO %I', gateway);
 END
@@ -495,7 +526,7 @@ $$;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA tuplecast FROM PUBLIC;
 GRANT SELECT ON tuplecast.triggers, tuplecast.parts, tuplecast.version TO PUBLIC;
-REVOKE EXECUTE ON FUNCTION tuplecast.durable_channels(), tuplecast.last_tick(), tuplecast.make_tick(bigint), tuplecast.ticks_after(bigint),
+REVOKE EXECUTE ON FUNCTION tuplecast.durable_channels(), tuplecast.begin_anew(), tuplecast.last_tick(), tuplecast.make_tick(bigint), tuplecast.ticks_after(bigint),
     tuplecast.read_tick(bigint, text[], bigint), tuplecast.read_history(bigint, text, text[], bigint, bigint),
     tuplecast.retain(interval, bigint), tuplecast.batch(pg_snapshot, pg_snapshot), tuplecast.numbered(pg_snapshot, pg_snapshot, bigint),
     tuplecast.log_payload(tuplecast.log, bigint), tuplecast.wake_lead(), tuplecast.new_nonce(),

@@ -2,7 +2,7 @@
 
 import net from "node:net";
 
-/** Resolves with {port, origin, connections, cut(), freeze()}; goes away with the test `t`. target: a port, or the path of a socket. */
+/** Resolves with {port, origin, connections, cut(), freeze(), lead(target)}; goes away with the test `t`. target: a port, or the path of a socket. */
 export async function startCutter(t, target) {
     const pairs = new Set();
     let frozen = false;
@@ -26,6 +26,10 @@ export async function startCutter(t, target) {
                 client.resetAndDestroy();
                 upstream.destroy();
             }
+        },
+        /** New connections go to another server. */
+        lead(other) {
+            target = other;
         },
         /** Nothing passes any more, and nobody is told. */
         freeze() {

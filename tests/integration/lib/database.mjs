@@ -19,15 +19,16 @@ export function server(action) {
 export class Database {
     #client; // a promise
 
-    constructor(name) {
+    /** server: the environment that leads to another one than that of scripts/with-postgres. */
+    constructor(name, server = {}) {
         this.name = name;
         /** What makes a program use this database. */
-        this.env = { PGDATABASE: name };
+        this.env = { ...server, PGDATABASE: name };
     }
 
     /** A connection of its own, ended with the test. */
     async connect(t) {
-        const client = new pg.Client({ database: this.name, types: TEXT_ONLY });
+        const client = new pg.Client({ database: this.name, host: this.env.PGHOST, port: this.env.PGPORT, types: TEXT_ONLY });
         client.on("error", () => {}); // the server went away: the next query says so
         await client.connect();
         t?.after(() => client.end().catch(() => {}));

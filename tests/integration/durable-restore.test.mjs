@@ -1,0 +1,105 @@
+// Durable channels when the database is not what it was: a failover that lost the newest changes, and restored dumps. Who has an id of
+// what is gone is told `rewound`; who has one of what is still there misses nothing.
+
+import assert from "node:assert/strict";
+import path from "node:path";
+import { test } from "node:test";
+import { openBank, startOne } from "./lib/bank.mjs";
+import { startCutter } from "./lib/cutter.mjs";
+import { createDatabase } from "./lib/database.mjs";
+import { dump, startFreshServer, startStandby } from "./lib/servers.mjs";
+import { subscribe } from "./lib/sse.mjs";
+
+const PATIENCE_MS = 60_000;
+const LIMITS = { timeout: 240_000 };
+const SOCKET = ".s.PGSQL.5432";
+
+/** Changes of a row, one after the other, as this stream sees them; resolves with the ids of their events. */
+async function change(database, stream, versions) {
+    const ids = [];
+    for (const version of versions) {
+        await database.query("UPDATE accounts SET version = $1 WHERE id = 1", [version]);
+        const message = await stream.next(({ name }) => name !== "status", PATIENCE_MS);
+        assert.equal(message.json.data?.version, version, message.raw);
+        ids.push(message.id);
+    }
+    return ids;
+}
+
+const open = (t, gateway, id) => subscribe(t, gateway.stream("accounts_changes"), id && { headers: { "Last-Event-ID": id } });
+const gapOf = (stream) => stream.events.find(({ name }) => name === "gap")?.json.reason;
+
+/** Who comes back with an id that is kept gets what follows, `versions`, without a gap. */
+async function missesNothing(t, gateway, id, versions) {
+    const stream = await open(t, gateway, id);
+    assert.deepEqual((await stream.messages(versions.length, PATIENCE_MS)).map(({ json }) => json.data.version), versions);
+    assert.equal(gapOf(stream), undefined);
+    stream.close();
+}
+
+test("after a failover that lost the newest changes, streams and clients that know of them are told, and go on", LIMITS, async (t) => {
+    const relay = await startCutter(t, path.join(process.env.PGHOST, SOCKET));
+    const { database, gateways: [gateway] } = await openBank(t, { settings: [{ PGHOST: "127.0.0.1", PGPORT: String(relay.port) }] });
+    const standby = await startStandby(t);
+    const stream = await open(t, gateway);
+    const kept = await change(database, stream, [1, 2, 3]);
+    await standby.caughtUp(database);
+    await standby.cutOff();
+    const lost = await change(database, stream, [-4, -5, -6]);
+    await standby.promote();
+    relay.lead(path.join(standby.dir, SOCKET));
+    relay.cut();
+    assert.equal((await stream.next("gap", PATIENCE_MS)).json.reason, "rewound");
+    const after = standby.database(database.name);
+    t.after(() => after.end());
+    for (const id of [lost[0], lost[2]]) assert.equal(gapOf(await open(t, gateway, id)), "rewound");
+    // New changes have the numbers of the lost ones.
+    const ids = await change(after, stream, [4, 5, 6, 7]);
+    assert.deepEqual(ids.slice(0, 3).map((id) => parseInt(id)), lost.map((id) => parseInt(id)));
+    for (const id of lost) assert.equal(gapOf(await open(t, gateway, id)), "rewound");
+    await missesNothing(t, gateway, kept[0], [2, 3, 4, 5, 6, 7]);
+    await gateway.restart();
+    await gateway.ready(PATIENCE_MS);
+    for (const id of lost) assert.equal(gapOf(await open(t, gateway, id)), "rewound");
+    await missesNothing(t, gateway, kept[0], [2, 3, 4, 5, 6, 7]);
+    await missesNothing(t, gateway, kept[2], [4, 5, 6, 7]);
+});
+
+/** A dump of a channel with the versions 1 to 3, restored to `target`, and a gateway there; and ids of before the dump and after. */
+async function restored(t, target) {
+    const { database, gateways: [gateway] } = await openBank(t, { settings: [{}] });
+    const stream = await open(t, gateway);
+    const kept = await change(database, stream, [1, 2, 3]);
+    const restore = await dump(database);
+    const lost = await change(database, stream, [-4, -5, -6]);
+    await gateway.stop();
+    await restore(target);
+    return { kept, lost, gateway: await startOne(t, target.env) };
+}
+
+test("after the restore of a dump to the same server, who has an id of before the dump misses nothing", LIMITS, async (t) => {
+    const target = await createDatabase(t);
+    const { kept, lost, gateway } = await restored(t, target);
+    const stream = await open(t, gateway);
+    for (const id of lost) assert.equal(gapOf(await open(t, gateway, id)), "rewound");
+    await change(target, stream, [4, 5]);
+    for (const id of lost) assert.equal(gapOf(await open(t, gateway, id)), "rewound");
+    await missesNothing(t, gateway, kept[1], [3, 4, 5]);
+});
+
+test("after the restore of a dump to a younger server, everybody is told, and goes on", LIMITS, async (t) => {
+    const server = await startFreshServer(t);
+    const control = server.database("postgres");
+    await control.query("CREATE ROLE tuplecast_owner NOLOGIN");
+    await control.query("CREATE DATABASE app");
+    await control.end();
+    const target = server.database("app");
+    t.after(() => target.end());
+    const { kept, lost, gateway } = await restored(t, target);
+    const stream = await open(t, gateway);
+    assert.equal(gapOf(await open(t, gateway, kept[1])), "expired");
+    for (const id of [kept[2], ...lost]) assert.equal(gapOf(await open(t, gateway, id)), "rewound");
+    const ids = await change(target, stream, [4, 5, 6]);
+    for (const id of [kept[2], ...lost]) assert.equal(gapOf(await open(t, gateway, id)), "rewound");
+    await missesNothing(t, gateway, ids[0], [5, 6]);
+});

@@ -1,0 +1,105 @@
+// More PostgreSQL servers than the one of scripts/with-postgres: a fresh one, and a standby of that one.
+
+import { execFile, spawn } from "node:child_process";
+import { chmod, mkdtemp, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { Database } from "./database.mjs";
+import { until } from "./until.mjs";
+
+const BIN = process.env.TUPLECAST_TEST_PGBIN;
+const PATIENCE_MS = 60_000;
+const execute = promisify(execFile);
+
+/** PostgreSQL refuses root: as root, its programs run as the user that scripts/with-postgres chose. */
+async function asOwner() {
+    if (process.getuid() !== 0) return [];
+    const user = process.env.TUPLECAST_TEST_PGUSER_OS;
+    const { stdout } = await execute("id", ["-g", user]);
+    return [`--reuid=${user}`, `--regid=${stdout.trim()}`, "--clear-groups"];
+}
+
+/** A server's program, as the servers' user. */
+async function runAsOwner(program, args) {
+    return execute("setpriv", [...(await asOwner()), path.join(BIN, program), ...args], { cwd: "/" });
+}
+
+/** Copies a database to another server, or to the same one under another name, by pg_dump. Roles must be there. Resolves with a function that restores it. */
+export async function dump(database) {
+    const options = { maxBuffer: 2 ** 28 };
+    const { stdout } = await execute(path.join(BIN, "pg_dump"), ["--dbname", database.name], options);
+    return async (target) => {
+        const restoring = execute(path.join(BIN, "psql"), ["-X", "-q", "-v", "ON_ERROR_STOP=1"], { ...options, env: { ...process.env, ...target.env } });
+        restoring.child.stdin.end(stdout);
+        await restoring;
+    };
+}
+
+class Server {
+    constructor(dir) {
+        this.dir = dir;
+        this.data = path.join(dir, "data");
+        /** What makes a program use this server. */
+        this.env = { PGHOST: dir, PGPORT: "5432" };
+    }
+
+    async start() {
+        const settings = { unix_socket_directories: this.dir, listen_addresses: "", port: 5432, shared_buffers: "16MB", fsync: "off" };
+        const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+        // However the test ends, the kernel sees to it that no server outlives it.
+        this.child = spawn("setpriv", [...(await asOwner()), "--pdeathsig", "KILL", path.join(BIN, "postgres"), "-D", this.data, ...args], { cwd: "/", stdio: "ignore" });
+        this.ended = new Promise((resolve) => this.child.on("close", resolve));
+        await until(() => this.database("postgres").value("SELECT 1").catch(() => false), "the server's start", PATIENCE_MS);
+    }
+
+    database(name) {
+        return new Database(name, this.env);
+    }
+
+    async stop() {
+        this.child?.kill("SIGQUIT");
+        await this.ended;
+    }
+}
+
+async function newServer(t, fill) {
+    const dir = await mkdtemp(path.join(os.tmpdir(), "tuplecast-pg2."));
+    await chmod(dir, 0o777);
+    const server = new Server(dir);
+    t.after(async () => {
+        await server.stop();
+        await rm(dir, { recursive: true, force: true });
+    });
+    await fill(server);
+    await server.start();
+    return server;
+}
+
+/** A server with nothing in it. */
+export function startFreshServer(t) {
+    return newServer(t, ({ data }) =>
+        runAsOwner("initdb", ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", `--pgdata=${data}`]),
+    );
+}
+
+/** A standby that follows the server of scripts/with-postgres, until it is promoted. */
+export async function startStandby(t) {
+    const server = await newServer(t, ({ data }) => runAsOwner("pg_basebackup", ["--no-sync", "--checkpoint=fast", "--write-recovery-conf", `--pgdata=${data}`]));
+    server.caughtUp = async (primary) => {
+        const position = await primary.value("SELECT pg_current_wal_lsn()");
+        await until(async () => (await server.database("postgres").value("SELECT pg_last_wal_replay_lsn() >= $1", [position])) === "t", "the standby", PATIENCE_MS);
+    };
+    /** Gets nothing new from the primary any more. */
+    server.cutOff = async () => {
+        const control = server.database("postgres");
+        await control.query("ALTER SYSTEM SET primary_conninfo = ''");
+        await control.query("SELECT pg_reload_conf()");
+        await until(async () => (await control.value("SELECT count(*) FROM pg_stat_wal_receiver")) === "0", "the end of its connection", PATIENCE_MS);
+    };
+    server.promote = async () => {
+        await server.database("postgres").query("SELECT pg_promote()");
+        await until(async () => (await server.database("postgres").value("SELECT pg_is_in_recovery()")) === "f", "the promotion", PATIENCE_MS);
+    };
+    return server;
+}
