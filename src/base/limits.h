@@ -28,9 +28,18 @@ enum {
      */
     HTTP_POOL_BYTES = 68 * 1024,
     HTTP_LEAN_POOL_BYTES = 8 * 1024, /* where a small head is already there (http_server.c) */
+    HTTP_HEAD_BYTES_MAX = 33 * 1024,
+    HTTP_HEADERS_MAX = 320,
+    HTTP_HEAD_ITEMS_MAX = 512, /* headers, parameters and cookies: the library lists them all in the pool */
     HTTP_URI_BYTES_MAX = 16 * 1024,
     HTTP_BODY_BYTES_MAX = 64 * 1024,
-    HTTP_TIMEOUT_S = 10, /* for a head to arrive, and between requests of a kept-alive connection */
+    HTTP_TIMEOUT_S = 10,        /* without a byte in either direction, while the library has a request */
+    HTTP_ANSWER_MS = 60 * 1000, /* for a client to take an answer, in all */
+    HTTP_LINGER_MS = 2000,      /* for a client to end when its last answer is sent (departures.h) */
+    HTTP_LINGERING_MAX = 256,
+    HTTP_GIVE_WAY_MS = 1000, /* a head that is late by this makes room when limits.requests is reached */
+    PEER_BURST_S = 10,       /* a quiet client may make so many seconds' connections at once (peers.h) */
+    PEERS_IDLE_MAX = 65536,
     ACCEPTS_PER_TURN = 64,
 
     LOOP_EVENTS_PER_TURN = 256,

@@ -19,9 +19,11 @@
 
 /* Texts are never NULL once loaded; empty means not set. */
 struct config {
-    char *database;            /* a libpq connection string; empty: libpq's own PG* variables */
-    char *listen;              /* see listen_address.h */
-    struct text_list channels; /* names and patterns; empty: none */
+    char *database;                   /* a libpq connection string; empty: libpq's own PG* variables */
+    char *listen;                     /* see listen_address.h */
+    struct text_list channels;        /* names and patterns; empty: none */
+    struct text_list trusted_proxies; /* networks, see network.h; empty: none */
+    bool confine;
     struct {
         char *token_file;
         char *token; /* from the environment or from token_file */
@@ -48,6 +50,10 @@ struct config {
         int64_t send_buffer_bytes;
         int64_t catch_up_bytes;
         int64_t requests;
+        int64_t requests_per_address;       /* 0: no limit */
+        int64_t connects_per_address_per_s; /* 0: no limit */
+        int64_t head_timeout_ms;
+        int64_t body_timeout_ms;
     } limits;
     struct {
         int64_t interval_ms;

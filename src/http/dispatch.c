@@ -8,33 +8,6 @@
 #include <string.h>
 #include <strings.h>
 
-struct header_census {
-    int hosts, lengths, encodings;
-};
-
-static enum MHD_Result count_header(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    struct header_census *census = context;
-
-    (void)kind;
-    (void)value;
-    census->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
-    census->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
-    census->encodings += strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
-    return MHD_YES;
-}
-
-/* What RFC 9112 calls invalid and the library lets through: a request whose end two programs may see in
- * different places. */
-static bool is_ambiguous(struct exchange *exchange)
-{
-    struct header_census census = {0};
-
-    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, count_header, &census);
-    exchange->closes |= census.lengths + census.encodings > 0;
-    return census.hosts > 1 || census.lengths + census.encodings > 1;
-}
-
 /* Compares without telling by its duration how much was right. */
 static bool same_secret(const char *given, const char *secret)
 {
@@ -99,13 +72,20 @@ static enum MHD_Result reply_not_allowed(struct exchange *exchange, const char *
     return reply_queue(exchange, MHD_HTTP_METHOD_NOT_ALLOWED, response);
 }
 
+/* OPTIONS * asks about the server as a whole (RFC 9110, section 9.3.7). */
+static int append_every_method(struct buffer *allow)
+{
+    buffer_append_text(allow, "GET, HEAD, POST, PUT, DELETE, OPTIONS");
+    return -EOPNOTSUPP;
+}
+
 /* Finds the route and takes the query apart; answers, and returns false, when the request gets no further. */
 static bool find_route(struct exchange *exchange, enum MHD_Result *ret_result)
 {
     struct buffer allow;
 
     buffer_init(&allow, 256);
-    int error = routes_find(exchange, &allow);
+    int error = strcmp(exchange->target, "*") == 0 ? append_every_method(&allow) : routes_find(exchange, &allow);
     if (error == 0)
         error = query_parse(exchange->query_text, &exchange->query);
     if (error == -ENOENT)
@@ -125,17 +105,6 @@ static bool find_route(struct exchange *exchange, enum MHD_Result *ret_result)
 
 static bool begin(struct exchange *exchange, enum MHD_Result *ret_result)
 {
-    if (is_ambiguous(exchange)) {
-        exchange->closes = true; /* its end is not certain: close */
-        *ret_result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST,
-                                    "The request has two Host headers, or says in two ways how long it is.");
-        return false;
-    }
-    if (strlen(exchange->target) + strlen(exchange->query_text) > HTTP_URI_BYTES_MAX) {
-        *ret_result =
-            reply_problem(exchange, MHD_HTTP_URI_TOO_LONG, "An address has at most %d bytes.", HTTP_URI_BYTES_MAX);
-        return false;
-    }
     if (!find_route(exchange, ret_result))
         return false;
     return !exchange->route->guarded || check_token(exchange, ret_result);
@@ -150,7 +119,7 @@ enum MHD_Result dispatch(struct exchange *exchange, const char *method, const ch
         exchange->method = method;
         if (!begin(exchange, &result))
             return result;
-        /* The answer waits for the next call: one that is queued now would cost the connection its keep-alive. */
+        /* The answer waits for the next call, when the body is there. */
         return MHD_YES;
     }
     if (*upload_bytes > 0) {
@@ -158,6 +127,7 @@ enum MHD_Result dispatch(struct exchange *exchange, const char *method, const ch
         *upload_bytes = 0;
         return MHD_YES; /* an answer is only possible at the end; what is too much is dropped until then */
     }
+    exchange->whole = true;
     if (exchange->late_response) {
         struct MHD_Response *response = exchange->late_response;
         exchange->late_response = NULL;

@@ -5,10 +5,21 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 const char *exchange_header(const struct exchange *exchange, const char *name)
 {
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
+}
+
+/* The path of a target in absolute form: http://host/path (RFC 9112, section 3.2.2). The request guard has seen to it
+ * that the host is the one that Host names. */
+static const char *skip_origin(const char *target)
+{
+    if (strncasecmp(target, "http://", 7) != 0)
+        return target;
+    target = strchr(target + 7, '/');
+    return target ? target : "/";
 }
 
 struct exchange *exchange_new(struct http_server *server, const struct http_services *services,
@@ -24,7 +35,7 @@ struct exchange *exchange_new(struct http_server *server, const struct http_serv
     exchange->connection = connection;
     exchange->began_us = loop_clock_us();
     buffer_init(&exchange->body, HTTP_BODY_BYTES_MAX);
-    exchange->target = strdup(target);
+    exchange->target = strdup(skip_origin(target));
     if (!exchange->target) {
         free(exchange);
         return NULL;

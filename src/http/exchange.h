@@ -7,10 +7,12 @@
 #include "http/services.h"
 
 #include <microhttpd.h>
+#include <sys/queue.h>
 
 struct http_server;
 struct exchange;
 struct handover;
+TAILQ_HEAD(exchange_list, exchange);
 
 /* A resource: which requests it is for, and who answers them. A handler queues exactly one response, or
  * suspends the connection. */
@@ -27,7 +29,7 @@ struct exchange {
     struct http_stats *stats;
     struct MHD_Connection *connection;
     const char *method; /* lent by the library */
-    char *target;       /* as it stood on the wire, cut at the `?` */
+    char *target;       /* the path as it stood on the wire */
     const char *query_text;
     struct query query;
     const struct route *route;
@@ -36,7 +38,12 @@ struct exchange {
     int64_t began_us; /* when its target had arrived */
     unsigned status;  /* of the answer; 0: none yet */
     bool started;     /* the head has been looked at */
-    bool closes; /* the connection, after the answer: the request had a body, or looked odd, or the pool is small */
+    bool whole;       /* the body is there */
+
+    /* overdue.h */
+    TAILQ_ENTRY(exchange) link;
+    int64_t begun_ms;
+    bool listed, cut;
 
     struct handover *handover; /* of a stream; NULL otherwise */
 

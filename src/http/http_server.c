@@ -1,10 +1,16 @@
 #include "http/http_server.h"
 
 #include "base/log.h"
+#include "http/acceptor.h"
+#include "http/arrivals.h"
+#include "http/client_address.h"
+#include "http/departures.h"
 #include "http/dispatch.h"
 #include "http/engine.h"
 #include "http/handover.h"
-#include "http/listen_socket.h"
+#include "http/overdue.h"
+#include "http/peers.h"
+#include "http/refusal.h"
 #include "http/request_log.h"
 #include "http/self_test.h"
 
@@ -15,36 +21,45 @@
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     LEAN_HEAD_BYTES_MAX = 2048,
-    LEAN_ITEMS_MAX = 32, /* headers and parameters */
-    SHORTAGE_LOG_MS = 10000,
-    RETRY_MS = 100,
+    LEAN_ITEMS_MAX = 32, /* the library keeps a list of headers and parameters in the same pool: many are not small */
     USER_TIMEOUT_MARGIN_MS = 10000,
-    LAST_ACCEPTS_MAX = 4096,
 };
 
 struct http_server {
     struct loop *loop;
     const struct http_services *services;
-    struct loop_io listen_io;
-    bool adopted; /* the listening socket lives on without us */
-    char address[LISTEN_ADDRESS_TEXT_BYTES];
-    struct engine wide; /* takes any request */
-    struct engine
-        lean; /* takes requests for a stream whose small head is there when we accept, and nothing behind them */
-    struct loop_timer retry; /* while descriptors are short */
+    struct acceptor acceptor;
+    struct arrivals arrivals; /* first a connection is here, until its head is whole */
+    struct engine wide;       /* takes any request */
+    struct engine lean;       /* takes those without a body whose head is small */
+    struct overdue overdue;
+    struct departures departures;
+    struct peers peers;
     struct loop_task kick;
     struct handover_list takeovers;
-    int spare_fd; /* given up for a moment when descriptors are short, to take a connection off the queue */
-    int64_t shortage_logged_ms;
-    bool paused; /* as many connections as may be: the others wait in the kernel's queue */
     struct http_stats stats;
 };
+
+static const struct config *current_config(const struct http_server *server)
+{
+    return server->services->config(server->services->context);
+}
+
+/* A connection is not ours any more: it is closed, lingers, or is the hub's. */
+static void count_out(struct http_server *server, const struct sockaddr *address)
+{
+    char key[ORIGIN_BYTES_MAX];
+    struct ip_address client = ip_address_of(address);
+
+    client_address_key(&client, key);
+    server->stats.connections--;
+    peers_leave(&server->peers, key, loop_turn_ms(server->loop));
+}
 
 static void *on_target(void *context, const char *target, struct MHD_Connection *connection)
 {
@@ -52,9 +67,8 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
     struct http_server *server = engine->context;
     struct exchange *exchange = exchange_new(server, server->services, &server->stats, connection, target);
 
-    /* What comes next on this connection might be larger. */
-    if (exchange && engine == &server->lean)
-        exchange->closes = true;
+    if (exchange)
+        overdue_add(&server->overdue, exchange);
     return exchange;
 }
 
@@ -70,19 +84,34 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
     return dispatch(*request_context, method, upload, upload_bytes);
 }
 
+/* The client has sent more than its request: then closing would take the answer away from it. */
+static void linger_if_unread(struct http_server *server, struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    char byte;
+
+    if (!info || recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+        return;
+    int fd = fcntl(info->connect_fd, F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0)
+        departures_add(&server->departures, fd);
+}
+
 static void on_completed(void *context, struct MHD_Connection *connection, void **request_context,
                          enum MHD_RequestTerminationCode how)
 {
     struct http_server *server = ((struct engine *)context)->context;
     struct exchange *exchange = *request_context;
 
-    (void)connection;
     *request_context = NULL;
+    overdue_remove(&server->overdue, exchange);
     if (exchange)
         request_log_write(exchange);
     if (handover_is_complete(exchange, how)) {
         STAILQ_INSERT_TAIL(&server->takeovers, exchange->handover, link);
         exchange->handover = NULL;
+    } else if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
+        linger_if_unread(server, connection);
     }
     exchange_free(exchange);
 }
@@ -91,10 +120,11 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
                           enum MHD_ConnectionNotificationCode what)
 {
     struct http_server *server = ((struct engine *)context)->context;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
 
-    (void)connection;
     (void)socket_context;
-    server->stats.connections += what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : (uint64_t)-1;
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+        count_out(server, info ? info->client_addr : NULL);
 }
 
 /* The library has let go of these sockets: from here on they are the hub's. */
@@ -102,8 +132,7 @@ static void subscribe_taken_over(struct http_server *server)
 {
     /* Bytes unacknowledged for so long: the client's machine is gone. It ends a client that takes nothing, too
      * (tcp(7)), and that is what streams.stall_ms is for: so it comes later. */
-    const struct config *config = server->services->config(server->services->context);
-    const unsigned timeout_ms = (unsigned)config->streams.stall_ms + USER_TIMEOUT_MARGIN_MS;
+    const unsigned timeout_ms = (unsigned)current_config(server)->streams.stall_ms + USER_TIMEOUT_MARGIN_MS;
 
     while (!STAILQ_EMPTY(&server->takeovers)) {
         struct handover *handover = STAILQ_FIRST(&server->takeovers);
@@ -116,44 +145,19 @@ static void subscribe_taken_over(struct http_server *server)
     }
 }
 
-static void watch_listener(struct http_server *server, bool watch)
-{
-    if (server->listen_io.fd >= 0)
-        loop_io_change(server->loop, &server->listen_io, watch ? EPOLLIN : 0);
-    server->paused = !watch;
-}
-
-static bool has_room(const struct http_server *server)
-{
-    return server->stats.connections < (uint64_t)server->services->config(server->services->context)->limits.requests;
-}
-
 /* After a run of either library. */
 static void on_run(void *context)
 {
     struct http_server *server = context;
 
     subscribe_taken_over(server);
-    if (server->spare_fd < 0)
-        server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (server->paused && has_room(server) && server->spare_fd >= 0)
-        watch_listener(server, true);
+    acceptor_resume(&server->acceptor);
 }
 
 static void run_engines(struct http_server *server)
 {
     engine_run(&server->lean);
     engine_run(&server->wide);
-}
-
-/* Descriptors may have come free meanwhile. */
-static void on_retry(struct loop_timer *timer)
-{
-    struct http_server *server = (struct http_server *)((char *)timer - offsetof(struct http_server, retry));
-
-    run_engines(server);
-    if (server->paused)
-        loop_timer_set(&server->retry, RETRY_MS, 0);
 }
 
 static void on_kick(struct loop_task *task)
@@ -166,185 +170,177 @@ void http_server_kick(struct http_server *server)
     loop_task_queue(server->loop, &server->kick);
 }
 
-static void log_shortage(struct http_server *server)
+/* A head that is late makes room: a crowd that sends nothing must not keep the others out. */
+static bool has_room(void *context)
 {
-    if (loop_turn_ms(server->loop) - server->shortage_logged_ms < SHORTAGE_LOG_MS)
-        return;
-    server->shortage_logged_ms = loop_turn_ms(server->loop);
-    log_error("file descriptors are used up",
-              log_text("remedy", "raise the limit of open files (LimitNOFILE, ulimit -n), or lower limits.streams"));
+    const struct http_server *server = context;
+
+    return server->stats.connections < (uint64_t)current_config(server)->limits.requests ||
+           arrivals_oldest_ms(&server->arrivals) >= HTTP_GIVE_WAY_MS;
 }
 
-/* No descriptor is left. The spare one takes one connection off the queue, whose request is still answered: a stream,
- * which would need a second descriptor, with `busy`. Without a spare one we do not look at the queue for a while, since
- * it would wake us again and again. */
-static int accept_without_descriptors(struct http_server *server, struct sockaddr_storage *address, socklen_t *size)
+static void log_refusal(struct http_server *server, const char *address, int error)
 {
-    server->stats.accept_failures++;
-    log_shortage(server);
-    if (server->spare_fd < 0) {
-        watch_listener(server, false);
-        loop_timer_set(&server->retry, RETRY_MS, 0);
-        return -1;
-    }
-    close(server->spare_fd);
-    server->spare_fd = -1;
-    return accept4(server->listen_io.fd, (struct sockaddr *)address, size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    server->stats.connections_refused++;
+    log_warn("connection refused", log_text("address", address),
+             log_text("limit", error == -EUSERS  ? "limits.requests_per_address"
+                               : error == -EBUSY ? "limits.connects_per_address_per_s"
+                                                 : "memory"));
 }
 
-/* Whether a small request for a stream is all that has come over this connection. The library keeps a list of headers
- * and parameters in the same pool, so many tiny ones are not small. */
-static bool is_lean(int fd)
+/* A proxy speaks for many, so its connections are not counted against one address. */
+static int count_in(struct http_server *server, const struct sockaddr *address)
 {
-    char head[LEAN_HEAD_BYTES_MAX];
-    ssize_t size = recv(fd, head, sizeof(head), MSG_PEEK | MSG_DONTWAIT);
-    int items = 0;
+    const struct config *config = current_config(server);
+    struct ip_address client = ip_address_of(address);
+    bool counts = client.family != AF_UNIX && !client_address_is_trusted(&config->trusted_proxies, &client);
+    char key[ORIGIN_BYTES_MAX];
 
-    if (size <= 12 || memcmp(head, "GET /streams", 12) != 0 || memcmp(head + size - 4, "\r\n\r\n", 4) != 0)
-        return false;
-    for (ssize_t i = 0; i < size; i++)
-        items += head[i] == '\n' || head[i] == '&';
-    return items <= LEAN_ITEMS_MAX;
+    client_address_key(&client, key);
+    int error = peers_enter(&server->peers, key, loop_turn_ms(server->loop),
+                            counts ? (size_t)config->limits.requests_per_address : 0,
+                            counts ? (size_t)config->limits.connects_per_address_per_s : 0);
+    if (error < 0)
+        log_refusal(server, key, error);
+    else
+        server->stats.connections++;
+    return error;
 }
 
-/* Returns whether there may be another one. */
-static bool accept_one(struct http_server *server)
+static void on_accepted(void *context, int fd, const struct sockaddr_storage *address, socklen_t address_bytes)
 {
-    struct sockaddr_storage address = {0};
-    socklen_t size = sizeof(address);
-    int one = 1;
-    int fd = accept4(server->listen_io.fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    struct http_server *server = context;
+    const struct config *config = current_config(server);
 
-    if (fd < 0 && (errno == EMFILE || errno == ENFILE))
-        fd = accept_without_descriptors(server, &address, &size);
-    if (fd < 0)
-        return errno == ECONNABORTED || errno == EINTR;
     server->stats.connections_opened++;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    /* The library closes fd when it cannot take it. */
-    if (!engine_add(is_lean(fd) ? &server->lean : &server->wide, fd, (struct sockaddr *)&address, size))
-        server->stats.accept_failures++;
-    return true;
+    if (count_in(server, (const struct sockaddr *)address) < 0) {
+        close(fd);
+        return;
+    }
+    arrivals_add(&server->arrivals, fd, address, address_bytes, config->limits.head_timeout_ms);
+    if (server->stats.connections > (uint64_t)config->limits.requests && server->arrivals.count > 0)
+        arrivals_end_oldest(&server->arrivals);
 }
 
-static void on_listen_io(struct loop_io *io, uint32_t events)
+static void on_accept_failed(void *context)
 {
-    struct http_server *server = (struct http_server *)((char *)io - offsetof(struct http_server, listen_io));
-    int accepted = 0;
+    struct http_server *server = context;
 
-    (void)events;
-    while (accepted < ACCEPTS_PER_TURN && has_room(server) && accept_one(server))
-        accepted++;
-    if (!has_room(server))
-        watch_listener(server, false);
-    if (accepted > 0)
-        run_engines(server);
+    server->stats.accept_failures++;
+    http_server_kick(server); /* a connection that the library closes gives its descriptor back */
+}
+
+static void on_arrived(void *context, int fd, const struct sockaddr_storage *address, socklen_t address_bytes,
+                       int error, const struct request_head *head, bool alone)
+{
+    struct http_server *server = context;
+    bool lean =
+        alone && head->size_bytes <= LEAN_HEAD_BYTES_MAX && head->items <= LEAN_ITEMS_MAX && head->body_bytes == 0;
+
+    if (error == 0) {
+        /* The library closes fd when it cannot take it. */
+        if (!engine_add(lean ? &server->lean : &server->wide, fd, (const struct sockaddr *)address, address_bytes)) {
+            server->stats.accept_failures++;
+            count_out(server, (const struct sockaddr *)address);
+        }
+        http_server_kick(server);
+        return;
+    }
+    count_out(server, (const struct sockaddr *)address);
+    if (error == -EBADMSG && refusal_send(fd, head)) {
+        server->stats.responses[head->problem_status / 100]++;
+        departures_add(&server->departures, fd);
+    } else {
+        close(fd);
+    }
+    acceptor_resume(&server->acceptor);
 }
 
 static int start_engine(struct http_server *server, struct engine *engine, size_t pool_bytes)
 {
     const struct daemon_hooks hooks = {on_target, on_access, on_completed, on_connection, engine};
-    const struct config *config = server->services->config(server->services->context);
 
-    return engine_init(engine, server->loop, &hooks, pool_bytes, (unsigned)config->limits.requests + ACCEPTS_PER_TURN,
-                       on_run, server);
+    return engine_init(engine, server->loop, &hooks, pool_bytes,
+                       (unsigned)current_config(server)->limits.requests + ACCEPTS_PER_TURN, on_run, server);
 }
 
-/* Takes listen_fd, or opens a socket of its own. */
-static int start_listening(struct http_server *server, const struct listen_address *address, int listen_fd)
+static int start_parts(struct http_server *server, const struct listen_address *address, int listen_fd,
+                       const char **ret_problem)
 {
-    server->adopted = listen_fd >= 0;
-    if (!server->adopted)
-        return listen_socket_open(address, &server->listen_io.fd, server->address);
-    server->listen_io.fd = listen_fd;
-    listen_socket_describe(listen_fd, server->address);
-    return 0;
+    const struct acceptor_hooks acceptor_hooks = {has_room, on_accepted, on_accept_failed, server};
+    const struct arrivals_hooks arrivals_hooks = {on_arrived, server};
+    int error = arrivals_init(&server->arrivals, server->loop, &arrivals_hooks);
+
+    if (error == 0)
+        error = departures_init(&server->departures, server->loop);
+    if (error == 0)
+        error = overdue_init(&server->overdue, server->loop);
+    if (error == 0)
+        error = handover_self_test(server->services, ret_problem);
+    if (error < 0)
+        return error;
+    *ret_problem = "listening";
+    error = acceptor_init(&server->acceptor, server->loop, address, listen_fd, &acceptor_hooks);
+    if (error < 0)
+        return error;
+    *ret_problem = "starting libmicrohttpd";
+    error = start_engine(server, &server->wide, HTTP_POOL_BYTES);
+    if (error == 0)
+        error = start_engine(server, &server->lean, HTTP_LEAN_POOL_BYTES);
+    return error < 0 ? error : acceptor_start(&server->acceptor);
 }
 
 int http_server_new(struct loop *loop, const struct listen_address *address, int listen_fd,
                     const struct http_services *services, struct http_server **ret_server, const char **ret_problem)
 {
     struct http_server *server = calloc(1, sizeof(*server));
-    int error = -ENOMEM;
 
     *ret_problem = "starting";
     if (!server)
-        return error;
+        return -ENOMEM;
     server->loop = loop;
     server->services = services;
-    server->listen_io = (struct loop_io){.fd = -1, .on_io = on_listen_io};
     server->kick.on_task = on_kick;
-    server->shortage_logged_ms = -SHORTAGE_LOG_MS;
-    server->spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     STAILQ_INIT(&server->takeovers);
-    error = loop_timer_init(&server->retry, loop, on_retry);
-    if (error < 0)
-        goto fail;
-    error = handover_self_test(services, ret_problem);
-    if (error < 0)
-        goto fail;
-    *ret_problem = "listening";
-    error = start_listening(server, address, listen_fd);
-    if (error < 0)
-        goto fail;
-    *ret_problem = "starting libmicrohttpd";
-    error = start_engine(server, &server->wide, HTTP_POOL_BYTES);
-    if (error == 0)
-        error = start_engine(server, &server->lean, HTTP_LEAN_POOL_BYTES);
-    if (error == 0)
-        error = loop_io_add(loop, &server->listen_io, EPOLLIN);
-    if (error < 0)
-        goto fail;
+    peers_init(&server->peers);
+    int error = start_parts(server, address, listen_fd, ret_problem);
+    if (error < 0) {
+        http_server_free(server);
+        return error;
+    }
     *ret_server = server;
     return 0;
-fail:
-    http_server_free(server);
-    return error;
-}
-
-static void close_listener(struct http_server *server)
-{
-    if (server->listen_io.fd < 0)
-        return;
-    loop_io_remove(server->loop, &server->listen_io);
-    close(server->listen_io.fd);
-    server->listen_io.fd = -1;
-    if (server->address[0] == '/' && !server->adopted)
-        unlink(server->address);
 }
 
 void http_server_free(struct http_server *server)
 {
     if (!server)
         return;
-    close_listener(server);
+    arrivals_done(&server->arrivals);
+    acceptor_done(&server->acceptor);
     engine_done(&server->lean);
     engine_done(&server->wide);
+    departures_done(&server->departures);
+    overdue_done(&server->overdue);
     while (!STAILQ_EMPTY(&server->takeovers)) {
         struct handover *handover = STAILQ_FIRST(&server->takeovers);
         STAILQ_REMOVE_HEAD(&server->takeovers, link);
         handover_free(handover);
     }
     loop_task_cancel(server->loop, &server->kick);
-    loop_timer_done(&server->retry);
-    if (server->spare_fd >= 0)
-        close(server->spare_fd);
+    peers_done(&server->peers);
     free(server);
 }
 
 void http_server_stop_accepting(struct http_server *server)
 {
-    /* Closing a socket of our own resets what stands in its queue. */
-    for (int i = 0; server->listen_io.fd >= 0 && !server->adopted && i < LAST_ACCEPTS_MAX; i++)
-        if (!has_room(server) || !accept_one(server))
-            break;
+    acceptor_stop(&server->acceptor);
     http_server_kick(server);
-    close_listener(server);
 }
 
 const char *http_server_address(const struct http_server *server)
 {
-    return server->address;
+    return server->acceptor.address;
 }
 
 const struct http_stats *http_server_stats(const struct http_server *server)

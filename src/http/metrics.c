@@ -104,6 +104,8 @@ static void http(struct buffer *out, const struct http_stats *stats)
     gauge(out, "http_connections", "Connections that are not streams.", (double)stats->connections);
     counter(out, "http_connections_total", "Connections ever accepted.", stats->connections_opened);
     counter(out, "http_accept_failures_total", "Connections that could not be accepted.", stats->accept_failures);
+    counter(out, "http_connections_refused_total", "Connections refused because of a limit for their address.",
+            stats->connections_refused);
     head(out, "http_responses_total", "counter", "Responses by class of status.");
     for (unsigned class = 2; class <= 5; class ++)
         buffer_printf(out, "tuplecast_http_responses_total{class=\"%uxx\"} %" PRIu64 "\n", class,

@@ -39,22 +39,28 @@ static void add_member(struct buffer *json, const char *name, const char *value)
     json_append_string(json, value, strlen(value));
 }
 
+void reply_append_problem(struct buffer *json, unsigned status, const struct trigger_answer *from_database,
+                          const char *detail)
+{
+    buffer_append_text(json, "{\"type\":\"about:blank\",\"title\":");
+    json_append_string(json, status_title(status), strlen(status_title(status)));
+    buffer_printf(json, ",\"status\":%u", status);
+    add_member(json, "detail", detail);
+    if (from_database) {
+        add_member(json, "sqlstate", from_database->sqlstate);
+        add_member(json, "database_detail", from_database->detail);
+        add_member(json, "hint", from_database->hint);
+    }
+    buffer_append_text(json, "}\n");
+}
+
 struct MHD_Response *reply_new_problem(unsigned status, const struct trigger_answer *from_database, const char *detail)
 {
     struct MHD_Response *response = NULL;
     struct buffer json;
 
     buffer_init(&json, 1 << 18);
-    buffer_append_text(&json, "{\"type\":\"about:blank\",\"title\":");
-    json_append_string(&json, status_title(status), strlen(status_title(status)));
-    buffer_printf(&json, ",\"status\":%u", status);
-    add_member(&json, "detail", detail);
-    if (from_database) {
-        add_member(&json, "sqlstate", from_database->sqlstate);
-        add_member(&json, "database_detail", from_database->detail);
-        add_member(&json, "hint", from_database->hint);
-    }
-    buffer_append_text(&json, "}\n");
+    reply_append_problem(&json, status, from_database, detail);
     if (!json.failed)
         response = reply_new("application/problem+json", buffer_bytes(&json), buffer_size(&json));
     buffer_done(&json);
@@ -86,8 +92,7 @@ enum MHD_Result reply_queue(struct exchange *exchange, unsigned status, struct M
         return MHD_NO;
     add_cors(exchange, response);
     reply_add_header(response, "X-Content-Type-Options", "nosniff");
-    if (exchange->closes)
-        reply_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    reply_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result result = MHD_queue_response(exchange->connection, status, response);
     MHD_destroy_response(response);
     exchange->status = status;

@@ -17,7 +17,11 @@ enum MHD_Result reply_problem(struct exchange *exchange, unsigned status, const 
  * NULL without memory. */
 struct MHD_Response *reply_new(const char *content_type, const void *bytes, size_t size_bytes);
 struct MHD_Response *reply_new_problem(unsigned status, const struct trigger_answer *from_database, const char *detail);
-/* Adds CORS and what every response has, queues it and drops our reference. */
+/* The body of that answer. */
+void reply_append_problem(struct buffer *json, unsigned status, const struct trigger_answer *from_database,
+                          const char *detail);
+/* Adds CORS and what every response has, queues it and drops our reference. Every response closes its connection: what
+ * comes behind a request was not seen by the request guard (docs/decisions/0005-one-request-per-connection.md). */
 enum MHD_Result reply_queue(struct exchange *exchange, unsigned status, struct MHD_Response *response);
 
 /* A header whose value may come from outside: false when it cannot stand in one. */

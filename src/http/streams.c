@@ -1,12 +1,14 @@
 /* GET /streams and /streams/{channel}. */
+#include "base/limits.h"
 #include "base/log.h"
+#include "http/client_address.h"
 #include "http/handover.h"
 #include "http/reply.h"
 #include "http/routes.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <strings.h>
 
 /* There is no room now, and any status but 200 would make a browser give up: so a stream of one event. */
 static enum MHD_Result reply_busy(struct exchange *exchange, int error)
@@ -36,7 +38,6 @@ static enum MHD_Result reply_busy(struct exchange *exchange, int error)
     buffer_done(&body);
     if (!response || !handover_add_headers(response))
         return MHD_NO;
-    reply_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     return reply_queue(exchange, MHD_HTTP_OK, response);
 }
 
@@ -57,21 +58,35 @@ static const char *forbidden_channel(const struct config *config, const struct s
     return NULL;
 }
 
-/* What counts as one client address: all of IPv4, the first 64 bits of IPv6; nothing for a Unix socket. */
-static void take_address(const struct exchange *exchange, char address[ORIGIN_BYTES_MAX])
+static enum MHD_Result append_value(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
 {
+    struct buffer *list = context;
+
+    (void)kind;
+    if (strcasecmp(name, "X-Forwarded-For") == 0)
+        buffer_printf(list, "%s,", value);
+    return MHD_YES;
+}
+
+/* The client's address, from a trusted proxy the one that it forwards. */
+static int take_address(const struct exchange *exchange, char address[ORIGIN_BYTES_MAX])
+{
+    const struct text_list *trusted = &exchange->services->config(exchange->services->context)->trusted_proxies;
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const struct sockaddr *client = info ? info->client_addr : NULL;
+    struct ip_address client = ip_address_of(info ? info->client_addr : NULL);
+    struct buffer forwarded;
 
-    if (client && client->sa_family == AF_INET) {
-        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)client)->sin_addr, address, ORIGIN_BYTES_MAX);
-    } else if (client && client->sa_family == AF_INET6) {
-        struct in6_addr network = ((const struct sockaddr_in6 *)(const void *)client)->sin6_addr;
-        if (!IN6_IS_ADDR_V4MAPPED(&network))
-            memset(&network.s6_addr[8], 0, 8);
-        inet_ntop(AF_INET6, &network, address, ORIGIN_BYTES_MAX);
+    buffer_init(&forwarded, HTTP_HEAD_BYTES_MAX);
+    if (client_address_is_trusted(trusted, &client)) {
+        MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, append_value, &forwarded);
+        if (buffer_text(&forwarded))
+            client = client_address_forwarded(trusted, client, buffer_text(&forwarded));
     }
+    int error = forwarded.failed ? -ENOMEM : 0;
+    buffer_done(&forwarded);
+    client_address_key(&client, address);
+    return error;
 }
 
 enum MHD_Result streams_get(struct exchange *exchange)
@@ -85,7 +100,7 @@ enum MHD_Result streams_get(struct exchange *exchange)
     int error = stream_request_parse(exchange->segment, &exchange->query, exchange_header(exchange, "Last-Event-ID"),
                                      (size_t)config->limits.channels_per_stream, &request, &problem);
     if (error == 0)
-        take_address(exchange, request.start.address);
+        error = take_address(exchange, request.start.address);
     const char *forbidden = error == 0 ? forbidden_channel(config, &request.selection) : NULL;
     if (error == -EINVAL)
         result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST, "%s", buffer_text(&problem));

@@ -71,6 +71,7 @@ struct http_stats {
     uint64_t connections; /* open now and not handed over */
     uint64_t connections_opened;
     uint64_t accept_failures;
-    uint64_t responses[6]; /* by the status's first digit */
+    uint64_t connections_refused; /* because of their address's limits */
+    uint64_t responses[6];        /* by the status's first digit */
     uint64_t busy[BUSY_REASONS];
 };

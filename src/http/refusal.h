@@ -1,0 +1,7 @@
+/* Answers to requests that libmicrohttpd does not get to see. */
+#pragma once
+
+#include "http/request_guard.h"
+
+/* Sends the problem of head (RFC 9457) as the connection's last answer. False when the kernel did not take it. */
+bool refusal_send(int fd, const struct request_head *head);

@@ -1,0 +1,24 @@
+/* A request's head as it came over the wire, judged before libmicrohttpd sees it. The library decodes first and is
+ * generous: it takes a space before a colon, two lengths, folded lines, a NUL in a value. Two programs that read such a
+ * head differently are what request smuggling needs, so here only one reading passes (RFC 9112; RFC 9110, section 5.5).
+ *
+ * Stricter than the RFCs: no list of equal Content-Lengths, no body in chunks (411), a target in absolute form must
+ * name the host that Host names, and a header that can only have one value stands there once. More generous than RFC
+ * 3986, because browsers are: [ \ ] ^ ` { | } may stand in a target. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct request_head {
+    size_t size_bytes;       /* with the empty line at its end */
+    size_t items;            /* headers, parameters and cookies */
+    size_t body_bytes;       /* that follow */
+    bool is_head;            /* HEAD: answers have no body. Known as soon as the method is. */
+    const char *problem;     /* of a refusal: what is wrong and what to do, fixed text */
+    unsigned problem_status; /* of a refusal */
+};
+
+/* Returns 0 when bytes begins with a whole head that is fit for the library; -EAGAIN when nothing is wrong so far but
+ * its end is missing; -EBADMSG when it is refused. Never reads behind the head. */
+int request_guard_check(const char *bytes, size_t size_bytes, struct request_head *ret_head);
