@@ -182,10 +182,12 @@ test("log.requests: a line for each request, without the query", async (t) => {
     const gateway = await startGateway(t, { ...database.env, TUPLECAST_LOG_REQUESTS: "true", TUPLECAST_LOG_LEVEL: "error" });
     await gateway.ready(DEADLINE_MS);
     await subscribe(t, gateway.stream("logged", { id: "secret" }));
-    await gateway.get("/nothing%0aelse?secret=1");
+    await gateway.get("/nothing%20else?secret=1");
     const line = (path, status) => new RegExp(` info request method="GET" path="${path}" status=${status} us=\\d+ client="127\\.0\\.0\\.1"\n`);
     await until(() => line("/streams/logged", 200).test(gateway.log), () => `the stream: ${gateway.log}`, DEADLINE_MS);
-    await until(() => line("/nothing%0aelse", 404).test(gateway.log), () => `the other: ${gateway.log}`, DEADLINE_MS);
+    await until(() => line("/nothing%20else", 404).test(gateway.log), () => `the other: ${gateway.log}`, DEADLINE_MS);
+    assert.equal((await gateway.get("/nothing%0aelse?secret=1")).status, 400);
+    await until(() => / info request refused status=400 reason="[^"]+" client="127\.0\.0\.1"\n/.test(gateway.log), () => `the refused one: ${gateway.log}`, DEADLINE_MS);
     assert.doesNotMatch(gateway.log, /secret/);
 });
 
