@@ -8,7 +8,8 @@
 const PENDING_MAX = 1000; // events of the leader that a tab keeps while it reads beside it
 const JOIN_MS = 200; // what the leader has posted may still bring this tab to where the leader is
 const ASKED_MAX = 3; // questions without an answer after which a leader counts as frozen
-const TURN_MAX_MS = 60_000; // longer than any tab may read beside the leader
+const TURN_MAX_MS = 60_000; // who reads beside the leader for longer makes way for the next
+const SETTLED_MS = 60_000;
 
 export class Tabs {
     role = "follower";
@@ -21,7 +22,7 @@ export class Tabs {
     #release = null; // gives the lock back
     #leader = null; // what the leader last said of itself
     #place = ""; // of the last event that was posted
-    #settled = null; // a place of the leader up to which this tab is known to have everything
+    #settled = { place: null, untilMs: 0 }; // a place of the leader that this tab has tried to reach
     #pending = []; // what was posted and does not follow on what this tab has
     #catching = null; // aborts the reading beside the leader
     #failures = 0; // of reading beside the leader
@@ -29,7 +30,7 @@ export class Tabs {
     #asked = 0; // ticks since the leader was heard
 
     // stream has: place(); take(event), which returns whether it was the next; lead(signal) and catchUp(signal, done), which
-    // read; snapshot() and follow(leader), joined(leader), which hand the state on; wake(hurry).
+    // read; snapshot(), follow(leader) and joined(leader), which hand the state on; wake(hurry).
     constructor(name, stream) {
         this.#name = name;
         this.#stream = stream;
@@ -132,35 +133,35 @@ export class Tabs {
         if (joined) {
             this.#pending = [];
             this.#stream.joined(this.#leader);
-        } else if (this.#place !== this.#settled) this.#catchUp();
+        } else if (this.#place !== this.#settled.place || Date.now() > this.#settled.untilMs) this.#catchUp();
         return joined;
     }
 
-    // One tab at a time reads beside the leader, so that the six connections of a browser to a host are never used up.
+    // Reads beside the leader. Two tabs can be at one place and not know it, when their ids are from before the first event:
+    // then nothing comes, and the next event will tell. One tab at a time reads, so that a browser's six connections to a host
+    // are never used up.
     async #catchUp() {
         if (this.#catching) return;
         const { signal, abort } = (this.#catching = controller());
         const waitMs = Math.min(JOIN_MS * 2 ** this.#failures, TURN_MAX_MS);
         await new Promise((resolve) => setTimeout(resolve, waitMs));
         const place = this.#place;
-        let caughtUp = signal.aborted || place === this.#stream.place();
+        let well = signal.aborted || place === this.#stream.place();
         try {
             const waiting = { signal: AbortSignal.any([signal, AbortSignal.timeout(TURN_MAX_MS)]) };
             const read = async () => {
                 this.#impatient = false;
-                const ready = await this.#stream.catchUp(signal, () => this.#join());
-                if (ready) this.#settled = place;
-                caughtUp = ready || this.#place === this.#stream.place();
+                well = await this.#stream.catchUp(signal, () => this.#join());
+                if (well) this.#settled = { place, untilMs: Date.now() + SETTLED_MS };
             };
-            if (!caughtUp)
-                await navigator.locks.request(`${this.#name} beside`, this.#impatient ? { steal: true } : waiting, read);
+            if (!well) await navigator.locks.request(`${this.#name} beside`, this.#impatient ? { steal: true } : waiting, read);
         } catch (error) {
             this.#impatient = error?.name === "TimeoutError"; // whoever has the turn is frozen
             abort(); // or the turn was taken away
         }
         this.#catching = null;
-        this.#failures = caughtUp ? 0 : Math.min(this.#failures + 1, 16);
-        if (caughtUp) this.#join(); // otherwise the leader's next word leads here again
+        this.#failures = well ? 0 : Math.min(this.#failures + 1, 16);
+        if (well) this.#join(); // otherwise the leader's next word leads here again
     }
 }
 

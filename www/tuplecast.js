@@ -18,6 +18,7 @@ const RETRY_MAX_MS = 3_600_000;
 const WAIT_MAX_MS = 30_000; // or `retry`, where that is longer
 const SILENCE_MS = 45_000; // three heartbeats of the gateway's default
 const TICK_MS = 5000;
+const IDLE_MS = 3000; // what has not come by then, to a tab that reads beside the leader, is not there
 const HURRY_MS = 1000; // attempts are no closer than this, however often somebody looks at the tab
 const CONTROLS = new Set(["ready", "gap", "status", "bye", "busy"]);
 
@@ -238,8 +239,11 @@ class Stream extends EventTarget {
             this.#tell("change", { ...rest, key, eventId: id, text: data });
             return true;
         }
-        if (event === "ready") this.#ready = data;
-        if (event === "ready") this.#failures = 0;
+        if (event === "ready") {
+            this.#failures = 0;
+            if (this.#ready === data) return true; // from a second connection, beside the leader's
+            this.#ready = data;
+        }
         if (event === "ready" || event === "status") this.database = value?.database ?? "unknown";
         if (event === "bye" || event === "busy") this.#farewell = { reason: event, message: value?.reason ?? "" };
         this.#tell(event, value ?? {});
@@ -290,23 +294,28 @@ class Stream extends EventTarget {
         };
     }
 
-    // Reads until done(), or until `ready`, or for as long as silence may last. Resolves with whether `ready` came.
+    // Reads until done(), or until nothing has come for a while. Resolves with whether that is why it ended.
     async #catchUp(signal, done) {
-        let ready = false;
         const stopping = new AbortController();
-        const limit = AbortSignal.timeout(Math.min(SILENCE_MS, this.#silenceMs));
-        await this.#read(AbortSignal.any([signal, limit, stopping.signal]), {
-            open: () => {},
+        const stop = () => stopping.abort("idle");
+        let timer = setTimeout(stop, Math.min(SILENCE_MS, this.#silenceMs));
+        const wait = () => {
+            clearTimeout(timer);
+            timer = setTimeout(stop, IDLE_MS);
+        };
+        const end = await this.#read(AbortSignal.any([signal, stopping.signal]), {
+            open: wait,
             events: (events) => {
+                wait();
                 for (const event of events) {
                     if (signal.aborted || stopping.signal.aborted || ["bye", "busy"].includes(event.event)) return;
                     this.#take(event);
-                    ready ||= event.event === "ready";
-                    if (ready || done()) stopping.abort();
+                    if (done()) stop();
                 }
             },
         });
-        return ready;
+        clearTimeout(timer);
+        return end.reason === "idle";
     }
 }
 

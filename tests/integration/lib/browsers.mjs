@@ -1,7 +1,8 @@
 // Debian's two browsers, without a window. What they open has goto(), evaluate(function, argument), reload() and close() in both.
 
-import puppeteer from "puppeteer-core";
+import { after, before, describe } from "node:test";
 import { chromium } from "playwright-core";
+import puppeteer from "puppeteer-core";
 
 const CHROMIUM_ARGS = [
     "--no-sandbox",
@@ -29,7 +30,11 @@ const FIREFOX_PREFERENCES = {
 };
 
 async function startChromium() {
-    const browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: CHROMIUM_ARGS });
+    const browser = await chromium.launch({
+        executablePath: "/usr/bin/chromium",
+        args: CHROMIUM_ARGS,
+        ignoreDefaultArgs: ["--disable-back-forward-cache"], // people have it
+    });
     return {
         newContext: (options) => browser.newContext({ ignoreHTTPSErrors: true, ...options }),
         close: () => browser.close(),
@@ -53,9 +58,25 @@ async function startFirefox() {
 /** Each resolves with { newContext(), close() }; a context is a profile of its own, whose newPage() opens a tab. */
 export const BROWSERS = { Chromium: startChromium, Firefox: startFirefox };
 
-/** A context in the browser for the test `t`; closed with it. */
-export async function newContext(t, browser) {
-    const context = await browser.newContext();
-    t.after(() => context.close());
-    return context;
+/**
+ * A suite for each browser, side by side: they mostly wait. define(newContext, name) defines its tests; newContext(t) opens
+ * a profile, closed with the test.
+ */
+export function describeInBrowsers(define) {
+    describe("in browsers", { concurrency: 2 }, () => {
+        for (const [name, start] of Object.entries(BROWSERS))
+            describe(name, { concurrency: 3 }, () => {
+                let browser;
+                before(async () => {
+                    browser = await start();
+                });
+                after(() => browser?.close());
+                const newContext = async (t) => {
+                    const context = await browser.newContext();
+                    t.after(() => context.close());
+                    return context;
+                };
+                define(newContext, name);
+            });
+    });
 }

@@ -2,7 +2,7 @@
 
 import net from "node:net";
 
-/** Resolves with {port, origin, connections, cut(), freeze(), lead(target)}; goes away with the test `t`. target: a port, or the path of a socket. */
+/** Resolves with {port, origin, connections, cut(), freeze(), thaw(), lead(target)}; goes away with the test `t`. target: a port, or a socket's path. */
 export async function startCutter(t, target) {
     const pairs = new Set();
     let frozen = false;
@@ -35,6 +35,10 @@ export async function startCutter(t, target) {
         freeze() {
             frozen = true;
             for (const socket of [...pairs].flat()) socket.unpipe();
+        },
+        /** New connections work again; those that were frozen stay so. */
+        thaw() {
+            frozen = false;
         },
     };
     await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -2,8 +2,8 @@
 
 import { DEADLINE_MS, until } from "./until.mjs";
 
-/** Any page without a policy of its own that the gateway serves. */
-const BLANK = "/livez";
+/** A page of the gateway that does nothing by itself, and that a browser may keep. */
+const BLANK = "/tuplecast.d.ts";
 
 export class Watcher {
     constructor(page, origin) {
@@ -33,9 +33,14 @@ export class Watcher {
         }, this.asked);
     }
 
-    /** The same again after the page was loaded anew. */
+    /** Leaves the page for another. */
+    async leave() {
+        await this.page.goto(`${this.origin}/favicon.svg`);
+    }
+
+    /** Loads the page anew, and asks for the same again. */
     async reload() {
-        await this.page.reload();
+        await this.page.goto(this.origin + BLANK);
         await this.connect(this.asked.url, this.asked.options);
     }
 
@@ -52,10 +57,11 @@ export class Watcher {
     }
 
     /** Numbers and gaps, as lib/counter.mjs takes them. */
-    async seen() {
-        const events = await this.events();
-        return events.flatMap(({ name, detail }) =>
-            name === "change" ? detail.data : name === "gap" ? { gap: detail.reason } : [],
+    seen() {
+        return this.page.evaluate(() =>
+            globalThis.events.flatMap(({ name, detail }) =>
+                name === "change" ? detail.data : name === "gap" ? { gap: detail.reason } : [],
+            ),
         );
     }
 
@@ -74,7 +80,12 @@ export class Watcher {
     }
 
     number(number, deadlineMs = DEADLINE_MS) {
-        return this.find((events) => events.some(({ detail }) => detail.data === number), `number ${number}`, deadlineMs);
+        let seen;
+        return until(
+            async () => (seen = await this.seen()).includes(number),
+            () => `number ${number}, after ${JSON.stringify(seen.slice(-8))}`,
+            deadlineMs,
+        );
     }
 
     async is(wanted, deadlineMs = DEADLINE_MS) {
