@@ -176,6 +176,7 @@ describe("the view", () => {
         assert.equal((await person.newest("Hello")).table, "–");
         await person.page.goBack();
         await until(async () => (await person.watched()).join() === "posts_changes", "one channel is ticked");
+        await person.state("Live");
         await insert(database, "not filtered any more");
         await person.newest("not filtered any more");
         assert.equal(person.streamRequests.length, 5, "one connection for each view");
