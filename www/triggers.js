@@ -168,10 +168,10 @@ function guardOf({ etag }) {
 }
 
 function whenWords(trigger) {
-    const words = trigger.operations.map((operation) => {
+    const words = trigger.operations.flatMap((operation) => {
         const type = make("span", "type", operation);
         type.dataset.type = operation;
-        return type;
+        return [type, " "];
     });
     if (trigger.update_of) words.push(make("p", "hint", `UPDATE of ${trigger.update_of.join(", ")}`));
     for (const condition of trigger.where ?? []) words.push(make("p", "hint", conditionWords(condition)));

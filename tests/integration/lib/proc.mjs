@@ -45,6 +45,12 @@ export async function whileStopped(gateway, step) {
     }
 }
 
+/** The processes below a process, children before their children. */
+export function descendants(pid) {
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
+    return children.flatMap((child) => [child, ...descendants(child)]);
+}
+
 export function sleep(ms) {
     return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -41,7 +41,7 @@ export class Visit {
         });
         page.on("request", (request) => {
             const { protocol, hostname } = new URL(request.url());
-            if (protocol !== "data:" && hostname !== "127.0.0.1") this.problems.push(`another host: ${request.url()}`);
+            if (!["data:", "blob:", "about:"].includes(protocol) && hostname !== "127.0.0.1") this.problems.push(`another host: ${request.url()}`);
             if (new URL(request.url()).pathname.startsWith("/streams")) this.streamRequests.push(request.url());
         });
     }
@@ -97,13 +97,17 @@ export class Visit {
     }
 }
 
+/** A page in a profile of its own, closed with the test. */
 export async function visit(t, browser, origin, address = "/?channel=posts_changes", options = {}) {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    t.after(() => context.close());
+    return visitIn(t, context, origin, address);
+}
+
+/** Another tab of the same profile. */
+export async function visitIn(t, context, origin, address = "/?channel=posts_changes") {
     const visited = new Visit(await context.newPage());
-    t.after(async () => {
-        await context.close();
-        assert.deepEqual(visited.problems, []);
-    });
+    t.after(() => assert.deepEqual(visited.problems, []));
     visited.response = await visited.page.goto(origin + address);
     return visited;
 }
