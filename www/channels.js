@@ -79,6 +79,7 @@ export class ChannelList {
         if (this.#problem) return this.#problem;
         if (more > 0) return `And ${counted(more, "more channel")}: type a part of the name.`;
         const patterns = this.#listing?.patterns ?? [];
+        if (patterns.includes("*")) return "Any other name can be typed.";
         if (patterns.length > 0) return `Any name like ${patterns.slice(0, 5).join(", ")} can be typed${count === 0 ? "; none is in use yet" : ""}.`;
         return this.#listing && count === 0 ? "The gateway allows no channel: its setting “channels” is empty." : "";
     }
