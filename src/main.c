@@ -1,5 +1,6 @@
 /* The program: arguments, signals, exit codes. */
 #include "base/log.h"
+#include "confine/confine.h"
 #include "gateway.h"
 #include "http/ready_probe.h"
 #include "loop/service_manager.h"
@@ -24,6 +25,8 @@ struct program {
     struct loop_signals signals;
     struct service_manager manager;
     struct arguments arguments;
+    struct listen_address address;
+    bool confined;
     struct gateway *gateway;
 };
 
@@ -180,6 +183,11 @@ static void append_status(struct service_manager *manager, struct buffer *out)
 /* Ready means that clients are served, the database there or not: streams then say so, and go on by themselves. */
 static int run(struct program *program, struct loop *loop)
 {
+    const char *socket_path = program->address.path;
+    const char *missing = program->confined ? confine_process(socket_path[0] ? socket_path : NULL) : NULL;
+
+    if (missing)
+        log_warn("not confined", log_text("reason", missing));
     service_manager_ready(&program->manager);
     int error = loop_run(loop);
 
@@ -213,6 +221,8 @@ static int serve(const struct arguments *arguments, struct config *config)
     sigaddset(&signals, SIGTERM);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
+    program.confined = config->confine;
+    listen_address_parse(config->listen, &program.address, NULL);
     int error = loop_signals_init(&program.signals, loop, &signals, on_signal);
     if (error == 0)
         error = service_manager_init(&program.manager, loop, append_status);
