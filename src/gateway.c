@@ -1,11 +1,12 @@
 #include "gateway.h"
 
-#include "base/descriptors.h"
 #include "base/log.h"
-#include "http/http_server.h"
+#include "durable_options.h"
+#include "listeners.h"
 #include "postgres/durable_reader.h"
 #include "postgres/listener.h"
 #include "postgres/trigger_calls.h"
+#include "stream_limit.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -13,20 +14,20 @@
 #include <string.h>
 
 enum {
-    DESCRIPTORS_RESERVED = 64, /* for everything that is not a stream */
-    LAST_REQUESTS_MS = 250,    /* at shutdown: for requests of connections that were accepted a moment ago */
+    LAST_REQUESTS_MS = 250, /* at shutdown: for requests of connections that were accepted a moment ago */
     LAST_REQUESTS_INTERVAL_MS = 10,
 };
 
 struct gateway {
     struct loop *loop;
     struct config config;
+    struct access *access;
+    struct tickets tickets;
     struct hub *hub;
     struct listener *listener;
     struct trigger_calls *calls;
     struct durable_reader *durable; /* NULL: switched off */
-    struct http_server *server;
-    struct http_services services;
+    struct listeners listeners;
     struct loop_timer drain;
     struct loop_timer last_requests; /* after the last stream */
     int64_t closing_since_ms;
@@ -56,7 +57,7 @@ static void on_last_requests(struct loop_timer *timer)
     struct gateway *gateway = (struct gateway *)((char *)timer - offsetof(struct gateway, last_requests));
     bool recent = loop_turn_ms(gateway->loop) - gateway->closing_since_ms < LAST_REQUESTS_MS;
 
-    if (trigger_calls_waiting(gateway->calls) || (recent && http_server_stats(gateway->server)->connections > 0))
+    if (trigger_calls_waiting(gateway->calls) || (recent && listeners_stats(&gateway->listeners).connections > 0))
         return;
     loop_stop(gateway->loop);
 }
@@ -127,6 +128,20 @@ static const struct config *current_config(void *context)
     return &gateway->config;
 }
 
+static const struct access *current_access(void *context)
+{
+    const struct gateway *gateway = context;
+
+    return gateway->access;
+}
+
+static struct http_stats http_stats(void *context)
+{
+    const struct gateway *gateway = context;
+
+    return listeners_stats(&gateway->listeners);
+}
+
 static const struct database_stats *database_stats(void *context)
 {
     const struct gateway *gateway = context;
@@ -155,20 +170,6 @@ static int call_trigger(void *context, const struct trigger_request *request, tr
     return trigger_calls_add(gateway->calls, request, done, done_context);
 }
 
-/* As many streams as configured, but no more than there are descriptors for. */
-static size_t streams_max(const struct config *config)
-{
-    size_t wanted = (size_t)config->limits.streams;
-    size_t room = descriptors_room((size_t)config->limits.requests + DESCRIPTORS_RESERVED);
-
-    if (room >= wanted)
-        return wanted;
-    log_warn("fewer streams than configured", log_number("limits.streams", (int64_t)wanted),
-             log_number("possible", (int64_t)room),
-             log_text("reason", "the limit of open files: raise it (LimitNOFILE, ulimit -n)"));
-    return room;
-}
-
 static struct hub_options hub_options(struct gateway *gateway)
 {
     const struct config *config = &gateway->config;
@@ -179,7 +180,7 @@ static struct hub_options hub_options(struct gateway *gateway)
         .stall_ms = config->streams.stall_ms,
         .retry_ms = config->streams.retry_ms,
         .close_ms = config->streams.close_ms,
-        .streams_max = streams_max(config),
+        .streams_max = stream_limit(config),
         .streams_per_address_max = (size_t)config->limits.streams_per_address,
         .channels_max = (size_t)config->limits.channels,
         .channel_memory_bytes = (size_t)config->limits.channel_memory_bytes,
@@ -221,18 +222,6 @@ static int build_postgres(struct gateway *gateway)
     return gateway->calls ? 0 : -errno;
 }
 
-static struct durable_reader_options durable_options(const struct config *config)
-{
-    return (struct durable_reader_options){
-        .database = config->database,
-        .tick_ms = config->durable.tick_ms,
-        .retention_s = config->durable.retention_s,
-        .retention_bytes = config->durable.retention_bytes,
-        .event_bytes_max = config->durable.event_bytes_max,
-        .page_bytes = config->durable.page_bytes,
-    };
-}
-
 static int build_durable(struct gateway *gateway)
 {
     const struct durable_reader_options options = durable_options(&gateway->config);
@@ -252,12 +241,12 @@ static const struct durable_stats *durable_stats(void *context)
 
 static int build_http(struct gateway *gateway, int listen_fd)
 {
-    struct listen_address address;
-    const char *problem = "reading the address";
-
-    gateway->services = (struct http_services){
+    const struct http_services services = {
         .hub = gateway->hub,
+        .tickets = &gateway->tickets,
         .config = current_config,
+        .access = current_access,
+        .http_stats = http_stats,
         .database_stats = database_stats,
         .program_stats = program_stats,
         .database_problem = database_problem,
@@ -265,13 +254,8 @@ static int build_http(struct gateway *gateway, int listen_fd)
         .durable_stats = durable_stats,
         .context = gateway,
     };
-    int error = listen_address_parse(gateway->config.listen, &address, NULL);
-    if (error == 0)
-        error = http_server_new(gateway->loop, &address, listen_fd, &gateway->services, &gateway->server, &problem);
-    if (error < 0)
-        log_error("cannot serve", log_text("listen", gateway->config.listen), log_text("at", problem),
-                  log_text("reason", strerror(-error)));
-    return error;
+
+    return listeners_open(&gateway->listeners, gateway->loop, &gateway->config, listen_fd, &services);
 }
 
 static void on_drain(struct loop_timer *timer)
@@ -283,20 +267,26 @@ static void on_drain(struct loop_timer *timer)
     loop_stop(gateway->loop);
 }
 
-int gateway_new(struct loop *loop, struct config *config, int listen_fd, struct gateway **ret_gateway)
+int gateway_new(struct loop *loop, struct config *config, struct access *access, int listen_fd,
+                struct gateway **ret_gateway)
 {
     struct gateway *gateway = calloc(1, sizeof(*gateway));
     int error;
 
-    if (!gateway)
+    if (!gateway) {
+        access_free(access);
         return -ENOMEM;
+    }
     gateway->loop = loop;
+    gateway->access = access;
     gateway->config = *config;
     *config = (struct config){0};
     gateway->stats.started_ms = gateway->stats.loaded_ms = loop_wall_ms();
     error = loop_timer_init(&gateway->drain, loop, on_drain);
     if (error == 0)
         error = loop_timer_init(&gateway->last_requests, loop, on_last_requests);
+    if (error == 0)
+        error = tickets_init(&gateway->tickets);
     if (error == 0)
         error = build_hub(gateway);
     if (error == 0)
@@ -313,8 +303,8 @@ int gateway_new(struct loop *loop, struct config *config, int listen_fd, struct 
     listener_start(gateway->listener);
     if (gateway->durable)
         durable_reader_start(gateway->durable);
-    log_info("listening", log_text("address", http_server_address(gateway->server)),
-             log_text("version", TUPLECAST_VERSION));
+    if (gateway->config.access.streams == ACCESS_CLOSED)
+        log_warn("nobody may read streams", log_text("reason", "the setting access.streams is neither open nor token"));
     if (gateway->config.channels.count == 0)
         log_warn("no channel may be subscribed to", log_text("reason", "the setting `channels` is empty"));
     *ret_gateway = gateway;
@@ -328,12 +318,14 @@ void gateway_free(struct gateway *gateway)
     /* Calls first: answering them resumes suspended connections, which the server must have back before it
      * stops. */
     trigger_calls_free(gateway->calls);
-    http_server_free(gateway->server);
+    listeners_close(&gateway->listeners);
     durable_reader_free(gateway->durable);
     hub_free(gateway->hub);
     listener_free(gateway->listener);
     loop_timer_done(&gateway->last_requests);
     loop_timer_done(&gateway->drain);
+    tickets_done(&gateway->tickets);
+    access_free(gateway->access);
     config_done(&gateway->config);
     free(gateway);
 }
@@ -346,7 +338,18 @@ void gateway_append_status(const struct gateway *gateway, struct buffer *out)
                   listener_stats(gateway->listener)->up ? "up" : "down");
 }
 
-void gateway_reload(struct gateway *gateway, struct config *config)
+/* Whether a stream may go on under the configuration that is in force now. */
+static bool still_valid(void *context, uint64_t source, const struct selection *selection)
+{
+    const struct gateway *gateway = context;
+
+    for (size_t i = 0; i < selection->channels.count; i++)
+        if (!config_channel_allowed(&gateway->config, selection->channels.items[i]))
+            return false;
+    return access_knows(gateway->access, source);
+}
+
+void gateway_reload(struct gateway *gateway, struct config *config, struct access *access)
 {
     struct buffer names;
 
@@ -357,6 +360,9 @@ void gateway_reload(struct gateway *gateway, struct config *config)
     config_done(&gateway->config);
     gateway->config = *config;
     *config = (struct config){0};
+    access_free(gateway->access);
+    gateway->access = access;
+    hub_revoke(gateway->hub, still_valid, gateway);
     struct hub_options options = hub_options(gateway);
     hub_reconfigure(gateway->hub, &options);
     const struct durable_reader_options durable = durable_options(&gateway->config);
@@ -386,7 +392,7 @@ int64_t gateway_close(struct gateway *gateway)
     gateway->closing = true;
     gateway->closing_since_ms = loop_turn_ms(gateway->loop);
     log_info("closing", log_number("streams", (int64_t)hub_stats(gateway->hub)->streams));
-    http_server_stop_accepting(gateway->server);
+    listeners_stop_accepting(&gateway->listeners);
     loop_timer_set(&gateway->drain, most_ms, 0);
     hub_close(gateway->hub);
     return most_ms;

@@ -151,15 +151,30 @@ static int load(const struct config_source *source, struct config *ret_config, v
     return error;
 }
 
+/* The files with keys and tokens that it names. */
+static int load_access(const struct config *config, struct access **ret_access, void (*tell)(char *text))
+{
+    struct buffer problems;
+
+    buffer_init(&problems, PROBLEMS_BYTES_MAX);
+    int error = access_new(config, ret_access, &problems);
+    if (error < 0)
+        tell(buffer_text(&problems) ? problems.data + problems.start : (char[]){""});
+    buffer_done(&problems);
+    return error;
+}
+
 static void reload(struct program *program)
 {
-    struct config config;
+    struct config config = {0};
+    struct access *access;
 
     service_manager_reloading(&program->manager);
-    if (load(&program->arguments.source, &config, log_problems) < 0)
+    if (load(&program->arguments.source, &config, log_problems) < 0 || load_access(&config, &access, log_problems) < 0)
         gateway_reload_failed(program->gateway);
     else
-        gateway_reload(program->gateway, &config);
+        gateway_reload(program->gateway, &config, access);
+    config_done(&config);
     service_manager_ready(&program->manager);
 }
 
@@ -199,7 +214,7 @@ static int run(struct program *program, struct loop *loop)
     return error;
 }
 
-static int serve(const struct arguments *arguments, struct config *config)
+static int serve(const struct arguments *arguments, struct config *config, struct access *access)
 {
     struct program program = {.arguments = *arguments};
     struct loop *loop = loop_new();
@@ -209,10 +224,12 @@ static int serve(const struct arguments *arguments, struct config *config)
 
     if (!loop) {
         log_error("cannot start", log_text("reason", strerror(errno)));
+        access_free(access);
         return EXIT_FAILURE;
     }
     if (service_manager_take_socket(&listen_fd, &problem) < 0) {
         log_error("cannot start", log_text("reason", problem));
+        access_free(access);
         loop_free(loop);
         return EXIT_CONFIG;
     }
@@ -227,7 +244,9 @@ static int serve(const struct arguments *arguments, struct config *config)
     if (error == 0)
         error = service_manager_init(&program.manager, loop, append_status);
     if (error == 0)
-        error = gateway_new(loop, config, listen_fd, &program.gateway);
+        error = gateway_new(loop, config, access, listen_fd, &program.gateway);
+    else
+        access_free(access);
     if (error == 0)
         error = run(&program, loop);
     service_manager_done(&program.manager);
@@ -261,6 +280,7 @@ static int ready(const struct config *config)
 int main(int argument_count, char **argument_values)
 {
     struct arguments arguments;
+    struct access *access = NULL;
     struct config config;
     int status;
 
@@ -270,12 +290,16 @@ int main(int argument_count, char **argument_values)
     if (load(&arguments.source, &config, print_problems) < 0)
         return EXIT_CONFIG;
     log_init(config.log.level, config.log.format);
-    if (strcmp(arguments.command, "serve") == 0) {
-        status = serve(&arguments, &config);
+    bool serves = strcmp(arguments.command, "serve") == 0, checks = strcmp(arguments.command, "check") == 0;
+    if ((serves || checks) && load_access(&config, &access, print_problems) < 0) {
+        status = EXIT_CONFIG;
+    } else if (serves) {
+        status = serve(&arguments, &config, access);
     } else if (strcmp(arguments.command, "setup") == 0) {
         status = setup_run(config.database, arguments.dry_run, stdout, stderr) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
-    } else if (strcmp(arguments.command, "check") == 0) {
+    } else if (checks) {
         status = check(&config);
+        access_free(access);
     } else {
         status = ready(&config);
     }

@@ -6,7 +6,7 @@
 
 /* On a mismatch only the last `*` takes one byte more: what the ones before it took need never be
  * reconsidered. So the work is at most the product of the lengths. */
-static bool matches(const char *pattern, const char *name)
+bool channel_pattern_matches(const char *pattern, const char *name)
 {
     const char *star = NULL;   /* the last one seen */
     const char *resume = NULL; /* where the bytes behind it began in name */
@@ -36,7 +36,7 @@ bool config_channel_allowed(const struct config *config, const char *channel)
     if (check_name(channel) || strcmp(channel, "tuplecast") == 0)
         return false;
     for (size_t i = 0; i < config->channels.count; i++)
-        if (matches(config->channels.items[i], channel))
+        if (channel_pattern_matches(config->channels.items[i], channel))
             return true;
     return false;
 }
@@ -49,7 +49,7 @@ bool config_table_allowed(const struct config *config, const char *schema, const
         return false;
     int size = snprintf(path, sizeof(path), "%s.%s", schema, table);
     for (size_t i = 0; size < (int)sizeof(path) && i < config->triggers.tables.count; i++)
-        if (matches(config->triggers.tables.items[i], path))
+        if (channel_pattern_matches(config->triggers.tables.items[i], path))
             return true;
     return config->triggers.tables.count == 0;
 }

@@ -103,3 +103,46 @@ const char *check_token(const char *text)
             return "may hold nothing but printable ASCII characters other than the space";
     return NULL;
 }
+
+const char *check_key_file(const char *text)
+{
+    const char *equals = strchr(text, '=');
+
+    if (has_control(text))
+        return "holds a control character";
+    if (text[0] == '/')
+        return NULL;
+    if (!equals || equals == text || equals[1] != '/' || equals - text > 255)
+        return "is neither an absolute path nor a key's name and its file; write /path or kid=/path";
+    return NULL;
+}
+
+const char *check_claim(const char *text)
+{
+    if (text[0] == '\0' || strlen(text) > 1023)
+        return "does not have 1 to 1023 bytes";
+    return has_control(text) ? "holds a control character" : NULL;
+}
+
+/* A token (RFC 6265, section 4.1.1; RFC 9110, section 5.6.2). */
+const char *check_cookie(const char *text)
+{
+    if (text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")] != '\0')
+        return "has a character that no cookie's name has; write letters, digits, - and _";
+    return NULL;
+}
+
+const char *check_host(const char *text)
+{
+    if (text[0] == '\0' || strlen(text) > 253)
+        return "does not have 1 to 253 bytes";
+    if (text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789.-_*?[]:")] != '\0' ||
+        (text[0] != '[' && strchr(text, ':')))
+        return "has something other than a host's name in lower case, without a port; * and ? are patterns";
+    return NULL;
+}
+
+const char *check_management_listen(const char *text)
+{
+    return text[0] ? check_listen(text) : NULL;
+}

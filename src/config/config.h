@@ -15,6 +15,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum access_streams { ACCESS_CLOSED, ACCESS_OPEN, ACCESS_TOKEN };
+enum same_site { SAME_SITE_STRICT, SAME_SITE_LAX, SAME_SITE_NONE };
+
 #define CONFIG_FILE_DEFAULT "/etc/tuplecast/tuplecast.conf"
 
 /* Texts are never NULL once loaded; empty means not set. */
@@ -68,6 +71,22 @@ struct config {
         int64_t page_bytes;
     } durable;
     struct {
+        enum access_streams streams;
+        char *tokens_file;
+        struct text_list jwt_keys; /* files, or "kid=file" */
+        char *jwt_secret;
+        struct text_list jwt_audiences;
+        char *jwt_issuer; /* empty: any */
+        char *cookie;     /* its name; empty: none */
+        enum same_site cookie_same_site;
+        bool cookie_secure;
+        bool query_tokens;
+        struct text_list hosts; /* patterns; empty: see http/host.h */
+    } access;
+    struct {
+        char *listen; /* empty: everything is served at the address above */
+    } management;
+    struct {
         struct text_list origins;
     } cors;
     struct {
@@ -95,8 +114,10 @@ void config_done(struct config *config); /* also fine on a zeroed struct */
 /* Appends the configuration as a file that could be read back, with *** in place of every secret. */
 void config_print(const struct config *config, struct buffer *text);
 
-/* Whether clients may subscribe to channel. In a pattern `*` stands for any bytes, `?` for one; nothing else
- * is special. False as well for what cannot be a channel's name at all. */
+/* In a pattern `*` stands for any bytes, `?` for one; nothing else is special. */
+bool channel_pattern_matches(const char *pattern, const char *name);
+
+/* Whether clients may subscribe to channel. False as well for what cannot be a channel's name at all. */
 bool config_channel_allowed(const struct config *config, const char *channel);
 
 /* Whether triggers may be put on that table, or dropped from it. */

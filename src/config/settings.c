@@ -3,10 +3,7 @@
 #include "config/checks.h"
 #include "config/network.h"
 
-#include <assert.h>
-#include <ctype.h>
-#include <stdio.h>
-#include <string.h>
+#include <stddef.h>
 
 #define FIELD(member) offsetof(struct config, member)
 
@@ -18,6 +15,8 @@
 
 static const char *const LEVELS[] = {"debug", "info", "warn", "error", NULL};
 static const char *const FORMATS[] = {"text", "json", NULL};
+static const char *const ACCESS[] = {"closed", "open", "token", NULL};
+static const char *const SAME_SITE[] = {"strict", "lax", "none", NULL};
 
 const struct setting settings[] = {
     {.path = "database",
@@ -285,6 +284,87 @@ const struct setting settings[] = {
      .least = 65536,
      .most = 33554432,
      .help = "Bytes of history that are read at once."},
+    {.path = "access.streams",
+     .type = SETTING_ENUMERATION,
+     .offset = FIELD(access.streams),
+     .fallback = "closed",
+     .names = ACCESS,
+     .help = "Who may read streams: nobody (closed), everybody (open), or whoever has a token."},
+    {.path = "access.tokens_file",
+     .type = SETTING_TEXT,
+     .offset = FIELD(access.tokens_file),
+     .fallback = "",
+     .most = 4095,
+     .check = check_path,
+     .help = "File with fixed tokens, one a line, each with its channels; not readable by everybody."},
+    {.path = "access.jwt_keys",
+     .type = SETTING_LIST,
+     .offset = FIELD(access.jwt_keys),
+     .fallback = "",
+     .most = 64,
+     .check = check_key_file,
+     .help = "Files with the keys of JWTs: JWKS, or PEM, which may be written kid=/path."},
+    {.path = "access.jwt_secret",
+     .type = SETTING_TEXT,
+     .offset = FIELD(access.jwt_secret),
+     .fallback = "",
+     .least = 32,
+     .most = 4096,
+     .secrecy = SETTING_SECRET,
+     .not_in_file = "set TUPLECAST_ACCESS_JWT_SECRET, or name a JWKS file with a key of kty oct in access.jwt_keys",
+     .help = "The secret of JWTs signed by HS256."},
+    {.path = "access.jwt_audiences",
+     .type = SETTING_LIST,
+     .offset = FIELD(access.jwt_audiences),
+     .fallback = "",
+     .most = 64,
+     .check = check_claim,
+     .help = "What the aud of a JWT must name one of."},
+    {.path = "access.jwt_issuer",
+     .type = SETTING_TEXT,
+     .offset = FIELD(access.jwt_issuer),
+     .fallback = "",
+     .most = 1023,
+     .check = check_path,
+     .help = "What the iss of a JWT must be; empty: anything."},
+    {.path = "access.cookie",
+     .type = SETTING_TEXT,
+     .offset = FIELD(access.cookie),
+     .fallback = "",
+     .most = 64,
+     .check = check_cookie,
+     .help = "Name of the cookie that may hold a token, and that /session sets; empty: none."},
+    {.path = "access.cookie_same_site",
+     .type = SETTING_ENUMERATION,
+     .offset = FIELD(access.cookie_same_site),
+     .fallback = "strict",
+     .names = SAME_SITE,
+     .help = "The cookie's SameSite: strict, lax or none."},
+    {.path = "access.cookie_secure",
+     .type = SETTING_BOOLEAN,
+     .offset = FIELD(access.cookie_secure),
+     .fallback = "true",
+     .help = "Whether browsers send the cookie over HTTPS only."},
+    {.path = "access.query_tokens",
+     .type = SETTING_BOOLEAN,
+     .offset = FIELD(access.query_tokens),
+     .fallback = "false",
+     .help = "Whether ?access_token= counts; proxies and browsers keep addresses in their logs."},
+    {.path = "access.hosts",
+     .type = SETTING_LIST,
+     .offset = FIELD(access.hosts),
+     .fallback = "",
+     .most = 1000,
+     .check = check_host,
+     .help = "Names that the gateway goes by in Host; empty: on a loopback address localhost, elsewhere any."},
+    {.path = "management.listen",
+     .type = SETTING_TEXT,
+     .offset = FIELD(management.listen),
+     .fallback = "",
+     .most = 255,
+     .check = check_management_listen,
+     .needs_restart = true,
+     .help = "An address for /triggers, /tables and /metrics alone; empty: they are at `listen`."},
     {.path = "cors.origins",
      .type = SETTING_LIST,
      .offset = FIELD(cors.origins),
@@ -314,53 +394,3 @@ const struct setting settings[] = {
 
 _Static_assert(sizeof(settings) / sizeof(settings[0]) <= SETTINGS_MAX + 1, "raise SETTINGS_MAX");
 _Static_assert(sizeof(enum log_level) == sizeof(unsigned), "enumerations are stored as unsigned");
-
-const struct setting *setting_find(const char *path)
-{
-    for (const struct setting *setting = settings; setting->path; setting++)
-        if (strcmp(setting->path, path) == 0)
-            return setting;
-    return NULL;
-}
-
-const char *setting_leaf(const struct setting *setting)
-{
-    const char *dot = strchr(setting->path, '.');
-
-    return dot ? dot + 1 : setting->path;
-}
-
-size_t setting_group_bytes(const struct setting *setting)
-{
-    const char *dot = strchr(setting->path, '.');
-
-    return dot ? (size_t)(dot - setting->path) : 0;
-}
-
-void setting_variable(const char *path, char ret_name[SETTING_VARIABLE_BYTES])
-{
-    int length = snprintf(ret_name, SETTING_VARIABLE_BYTES, "TUPLECAST_%s", path);
-
-    assert(length > 0 && length < SETTING_VARIABLE_BYTES);
-    for (char *c = ret_name; *c; c++)
-        *c = *c == '.' ? '_' : (char)toupper((unsigned char)*c);
-}
-
-void *setting_field(const struct setting *setting, struct config *config)
-{
-    return (char *)config + setting->offset;
-}
-
-const void *setting_field_const(const struct setting *setting, const struct config *config)
-{
-    return (const char *)config + setting->offset;
-}
-
-unsigned setting_enumeration(const struct setting *setting, const struct config *config)
-{
-    unsigned value;
-
-    assert(setting->type == SETTING_ENUMERATION);
-    memcpy(&value, setting_field_const(setting, config), sizeof(value));
-    return value;
-}

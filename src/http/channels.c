@@ -12,6 +12,7 @@ enum { CHANNELS_BYTES_MAX = 64 << 20 };
 
 struct listing {
     const struct config *config;
+    const struct grant *grant; /* of who asks; NULL: for everything */
     struct hub_channel *items; /* names are lent */
     size_t count, capacity;
     bool failed;
@@ -37,7 +38,7 @@ static void on_channel(void *context, const struct hub_channel *channel)
     struct listing *listing = context;
 
     /* After a reload some may not be allowed any more. */
-    if (config_channel_allowed(listing->config, channel->name))
+    if (config_channel_allowed(listing->config, channel->name) && grant_allows(listing->grant, channel->name))
         add(listing, channel);
 }
 
@@ -61,7 +62,7 @@ static void add_configured(struct listing *listing)
         qsort(listing->items, known, sizeof(*listing->items), by_name);
     for (size_t i = 0; i < names->count; i++) {
         const struct hub_channel channel = {.name = names->items[i]};
-        if (!is_pattern(channel.name) &&
+        if (!is_pattern(channel.name) && grant_allows(listing->grant, channel.name) &&
             !(known > 0 && bsearch(&channel, listing->items, known, sizeof(channel), by_name)))
             add(listing, &channel);
     }
@@ -71,7 +72,8 @@ static void add_configured(struct listing *listing)
 
 static void write_listing(const struct listing *listing, struct buffer *json)
 {
-    const struct text_list *names = &listing->config->channels;
+    const bool all = !listing->grant || listing->grant->channels.count == 0;
+    const struct text_list *names = all ? &listing->config->channels : &listing->grant->channels;
     const char *separator = "";
 
     buffer_append_text(json, "{\"items\":[");
@@ -79,8 +81,10 @@ static void write_listing(const struct listing *listing, struct buffer *json)
         const struct hub_channel *channel = &listing->items[i];
         buffer_append_text(json, i > 0 ? ",{\"channel\":" : "{\"channel\":");
         json_append_string(json, channel->name, strlen(channel->name));
-        buffer_printf(json, ",\"streams\":%zu,\"events\":%" PRIu64 ",\"listening\":%s,\"durable\":%s}",
-                      channel->streams, channel->published, channel->listening ? "true" : "false",
+        /* Who sees some of the rows only does not learn how many others there are. */
+        if (!listing->grant || listing->grant->where.count == 0)
+            buffer_printf(json, ",\"streams\":%zu,\"events\":%" PRIu64, channel->streams, channel->published);
+        buffer_printf(json, ",\"listening\":%s,\"durable\":%s}", channel->listening ? "true" : "false",
                       channel->durable ? "true" : "false");
     }
     buffer_append_text(json, "],\"patterns\":[");
@@ -96,7 +100,8 @@ static void write_listing(const struct listing *listing, struct buffer *json)
 
 enum MHD_Result channels_list(struct exchange *exchange)
 {
-    struct listing listing = {.config = exchange->services->config(exchange->services->context)};
+    struct listing listing = {.config = exchange->services->config(exchange->services->context),
+                              .grant = exchange->grant};
     enum MHD_Result result = MHD_NO;
     struct buffer json;
 

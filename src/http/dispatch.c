@@ -1,48 +1,14 @@
 #include "http/dispatch.h"
 
+#include "http/cors.h"
+#include "http/guard.h"
+#include "http/host.h"
 #include "http/reply.h"
 #include "http/routes.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-/* Compares without telling by its duration how much was right. */
-static bool same_secret(const char *given, const char *secret)
-{
-    size_t given_size = strlen(given), secret_size = strlen(secret);
-    unsigned char difference = given_size != secret_size;
-
-    for (size_t i = 0; i < given_size; i++)
-        difference |= (unsigned char)(given[i] ^ secret[secret_size ? i % secret_size : 0]);
-    return difference == 0;
-}
-
-/* Answers for a guarded resource when the request may not use it; returns true when it may. */
-static bool check_token(struct exchange *exchange, enum MHD_Result *ret_result)
-{
-    const char *token = exchange->services->config(exchange->services->context)->triggers.token;
-    const char *given = exchange_header(exchange, MHD_HTTP_HEADER_AUTHORIZATION);
-    struct MHD_Response *response;
-
-    if (token[0] == '\0') {
-        *ret_result = reply_problem(exchange, MHD_HTTP_FORBIDDEN,
-                                    "Triggers cannot be managed here: no token is configured (triggers.token_file, or "
-                                    "TUPLECAST_TRIGGERS_TOKEN).");
-        return false;
-    }
-    if (given && strncasecmp(given, "Bearer ", 7) == 0 && same_secret(given + 7, token))
-        return true;
-    response = reply_new_problem(MHD_HTTP_UNAUTHORIZED, NULL,
-                                 given ? "The token is not the configured one."
-                                       : "Send the configured token as Authorization: Bearer <token>.");
-    if (response)
-        reply_add_header(response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
-                         given ? "Bearer realm=\"tuplecast\", error=\"invalid_token\"" : "Bearer realm=\"tuplecast\"");
-    *ret_result = reply_queue(exchange, MHD_HTTP_UNAUTHORIZED, response);
-    return false;
-}
 
 static enum MHD_Result reply_options(struct exchange *exchange, const char *allow)
 {
@@ -51,12 +17,7 @@ static enum MHD_Result reply_options(struct exchange *exchange, const char *allo
     if (!response)
         return MHD_NO;
     reply_add_header(response, MHD_HTTP_HEADER_ALLOW, allow);
-    if (exchange_header(exchange, MHD_HTTP_HEADER_ACCESS_CONTROL_REQUEST_METHOD)) {
-        reply_add_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_METHODS, allow);
-        reply_add_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_HEADERS,
-                         "Authorization, Cache-Control, Content-Type, Last-Event-ID");
-        reply_add_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_MAX_AGE, "600");
-    }
+    cors_add_preflight(exchange, allow, response);
     return reply_queue(exchange, MHD_HTTP_NO_CONTENT, response);
 }
 
@@ -105,9 +66,17 @@ static bool find_route(struct exchange *exchange, enum MHD_Result *ret_result)
 
 static bool begin(struct exchange *exchange, enum MHD_Result *ret_result)
 {
+    const struct http_services *services = exchange->services;
+    if (!host_is_ours(services->config(services->context), services->on_loopback,
+                      exchange_header(exchange, MHD_HTTP_HEADER_HOST))) {
+        *ret_result = reply_problem(exchange, MHD_HTTP_MISDIRECTED_REQUEST,
+                                    "This gateway does not go by the name in Host; the setting access.hosts lists "
+                                    "those that it does.");
+        return false;
+    }
     if (!find_route(exchange, ret_result))
         return false;
-    return !exchange->route->guarded || check_token(exchange, ret_result);
+    return guard_admits(exchange, ret_result);
 }
 
 enum MHD_Result dispatch(struct exchange *exchange, const char *method, const char *upload, size_t *upload_bytes)

@@ -56,6 +56,7 @@ void exchange_free(struct exchange *exchange)
     handover_free(exchange->handover);
     query_done(&exchange->query);
     buffer_done(&exchange->body);
+    grant_unref(exchange->grant);
     free(exchange->segment);
     free(exchange->target);
     free(exchange);

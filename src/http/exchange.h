@@ -16,11 +16,19 @@ TAILQ_HEAD(exchange_list, exchange);
 
 /* A resource: which requests it is for, and who answers them. A handler queues exactly one response, or
  * suspends the connection. */
+enum guard {
+    GUARD_NONE,
+    GUARD_READER,  /* who may read streams */
+    GUARD_BEARER,  /* the same, by a token in the header alone */
+    GUARD_MANAGER, /* changes something, or tells about it: only with the trigger token */
+};
+
 struct route {
     const char *method;
     const char *path; /* segments; "{}" stands for one, maybe empty, decoded into exchange->segment */
     enum MHD_Result (*handle)(struct exchange *exchange);
-    bool guarded; /* changes something, or tells about it: only with the trigger token */
+    enum guard guard;
+    unsigned surfaces; /* bits of 1 << enum surface */
 };
 
 struct exchange {
@@ -34,6 +42,7 @@ struct exchange {
     struct query query;
     const struct route *route;
     char *segment;
+    struct grant *grant; /* of who asks; NULL: none was needed */
     struct buffer body;
     int64_t began_us; /* when its target had arrived */
     unsigned status;  /* of the answer; 0: none yet */

@@ -1,6 +1,5 @@
 /* GET /metrics: Prometheus' text format, version 0.0.4. */
 #include "base/log.h"
-#include "http/http_server.h"
 #include "http/process_metrics.h"
 #include "http/reply.h"
 #include "http/routes.h"
@@ -143,7 +142,8 @@ enum MHD_Result metrics_get(struct exchange *exchange)
     database(&out, services->database_stats(services->context));
     if (services->durable_stats(services->context))
         durable(&out, services->durable_stats(services->context));
-    http(&out, http_server_stats(exchange->server));
+    const struct http_stats stats = services->http_stats(services->context);
+    http(&out, &stats);
     program(&out, services->program_stats(services->context));
     process_metrics_append(&out, services->program_stats(services->context)->started_ms);
     enum MHD_Result result = reply_bytes(exchange, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8",

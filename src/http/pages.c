@@ -38,15 +38,14 @@ static void make_tag(const struct embedded_file *file, char tag[24])
     snprintf(tag, 24, "\"%016" PRIx64 "\"", hash);
 }
 
-enum MHD_Result pages_get(struct exchange *exchange)
+static enum MHD_Result reply_file(struct exchange *exchange, const char *name)
 {
     static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
                                  "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
     const char *if_none_match = exchange_header(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH);
     char path[PATH_BYTES], tag[24];
 
-    /* No name of ours needs an escape, so the target may stay as it is. */
-    snprintf(path, sizeof(path), "www%s", exchange->segment ? exchange->target : "/index.html");
+    snprintf(path, sizeof(path), "www%s", name);
     const struct embedded_file *file = embedded_find(path);
     if (!file)
         return reply_problem(exchange, MHD_HTTP_NOT_FOUND, "There is nothing here. Streams are at /streams/<channel>.");
@@ -61,4 +60,15 @@ enum MHD_Result pages_get(struct exchange *exchange)
     reply_add_header(response, "Content-Security-Policy", policy);
     reply_add_header(response, "Referrer-Policy", "no-referrer");
     return reply_queue(exchange, same ? MHD_HTTP_NOT_MODIFIED : MHD_HTTP_OK, response);
+}
+
+enum MHD_Result pages_get(struct exchange *exchange)
+{
+    /* No name of ours needs an escape, so the target may stay as it is. */
+    return reply_file(exchange, exchange->segment ? exchange->target : "/index.html");
+}
+
+enum MHD_Result openapi_get(struct exchange *exchange)
+{
+    return reply_file(exchange, "/openapi.json");
 }

@@ -1,5 +1,6 @@
 #include "http/reply.h"
 
+#include "http/cors.h"
 #include "stream/json_text.h"
 
 #include <stdarg.h>
@@ -69,28 +70,11 @@ struct MHD_Response *reply_new_problem(unsigned status, const struct trigger_ans
     return response;
 }
 
-/* Access-Control-Allow-Origin for origins that the configuration names; the fetch standard, section 3.2. */
-static void add_cors(const struct exchange *exchange, struct MHD_Response *response)
-{
-    const struct text_list *origins = &exchange->services->config(exchange->services->context)->cors.origins;
-    const char *origin = exchange_header(exchange, MHD_HTTP_HEADER_ORIGIN);
-
-    if (origins->count == 0)
-        return;
-    reply_add_header(response, MHD_HTTP_HEADER_VARY, MHD_HTTP_HEADER_ORIGIN);
-    for (size_t i = 0; origin && i < origins->count; i++) {
-        if (strcmp(origins->items[i], "*") != 0 && strcmp(origins->items[i], origin) != 0)
-            continue;
-        reply_add_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN, origins->items[i]);
-        return;
-    }
-}
-
 enum MHD_Result reply_queue(struct exchange *exchange, unsigned status, struct MHD_Response *response)
 {
     if (!response)
         return MHD_NO;
-    add_cors(exchange, response);
+    cors_add(exchange, response);
     reply_add_header(response, "X-Content-Type-Options", "nosniff");
     reply_add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     enum MHD_Result result = MHD_queue_response(exchange->connection, status, response);

@@ -4,22 +4,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum {
+    EVERYWHERE = 1 << SURFACE_ALL | 1 << SURFACE_PUBLIC | 1 << SURFACE_MANAGEMENT,
+    PUBLIC = 1 << SURFACE_ALL | 1 << SURFACE_PUBLIC,
+    MANAGEMENT = 1 << SURFACE_ALL | 1 << SURFACE_MANAGEMENT,
+};
+
 static const struct route routes[] = {
-    {"GET", "/streams", streams_get, false},
-    {"GET", "/streams/{}", streams_get, false},
-    {"GET", "/triggers", triggers_list, true},
-    {"GET", "/triggers/{}", triggers_get, true},
-    {"POST", "/triggers", triggers_post, true},
-    {"GET", "/channels", channels_list, false},
-    {"GET", "/tables", tables_list, true},
-    {"PUT", "/triggers/{}", triggers_put, true},
-    {"DELETE", "/triggers/{}", triggers_delete, true},
-    {"GET", "/livez", health_live, false},
-    {"GET", "/readyz", health_ready, false},
-    {"GET", "/metrics", metrics_get, false},
-    {"GET", "/", pages_get, false},
-    {"GET", "/vendor/{}", pages_get, false},
-    {"GET", "/{}", pages_get, false},
+    {"GET", "/streams", streams_get, GUARD_READER, PUBLIC},
+    {"GET", "/streams/{}", streams_get, GUARD_READER, PUBLIC},
+    {"GET", "/channels", channels_list, GUARD_READER, PUBLIC},
+    {"POST", "/tickets", tickets_post, GUARD_BEARER, PUBLIC},
+    {"POST", "/session", session_post, GUARD_BEARER, PUBLIC},
+    {"DELETE", "/session", session_delete, GUARD_NONE, PUBLIC},
+    {"GET", "/triggers", triggers_list, GUARD_MANAGER, MANAGEMENT},
+    {"GET", "/triggers/{}", triggers_get, GUARD_MANAGER, MANAGEMENT},
+    {"POST", "/triggers", triggers_post, GUARD_MANAGER, MANAGEMENT},
+    {"PUT", "/triggers/{}", triggers_put, GUARD_MANAGER, MANAGEMENT},
+    {"DELETE", "/triggers/{}", triggers_delete, GUARD_MANAGER, MANAGEMENT},
+    {"GET", "/tables", tables_list, GUARD_MANAGER, MANAGEMENT},
+    {"GET", "/metrics", metrics_get, GUARD_NONE, MANAGEMENT},
+    {"GET", "/livez", health_live, GUARD_NONE, EVERYWHERE},
+    {"GET", "/readyz", health_ready, GUARD_NONE, EVERYWHERE},
+    {"GET", "/openapi.json", openapi_get, GUARD_NONE, EVERYWHERE},
+    {"GET", "/", pages_get, GUARD_NONE, PUBLIC},
+    {"GET", "/vendor/{}", pages_get, GUARD_NONE, PUBLIC},
+    {"GET", "/{}", pages_get, GUARD_NONE, PUBLIC},
 };
 
 /* Whether path fits pattern; then *ret_segment is what stands for "{}", not decoded, or NULL. */
@@ -44,7 +54,8 @@ int routes_find(struct exchange *exchange, struct buffer *ret_allow)
     const char *segment;
 
     for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
-        if (!fits(routes[i].path, exchange->target, &segment))
+        if (!(routes[i].surfaces & 1u << exchange->services->surface) ||
+            !fits(routes[i].path, exchange->target, &segment))
             continue;
         if (strcmp(routes[i].method, method) == 0) {
             exchange->route = &routes[i];

@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "http/client_address.h"
+#include "http/guard.h"
 #include "http/handover.h"
 #include "http/reply.h"
 #include "http/routes.h"
@@ -9,6 +10,7 @@
 #include <errno.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 /* There is no room now, and any status but 200 would make a browser give up: so a stream of one event. */
 static enum MHD_Result reply_busy(struct exchange *exchange, int error)
@@ -89,6 +91,28 @@ static int take_address(const struct exchange *exchange, char address[ORIGIN_BYT
     return error;
 }
 
+/* The first channel that the request's token does not grant, or NULL. */
+static const char *ungranted_channel(const struct exchange *exchange, const struct selection *selection)
+{
+    for (size_t i = 0; i < selection->channels.count; i++)
+        if (!grant_allows(exchange->grant, selection->channels.items[i]))
+            return selection->channels.items[i];
+    return NULL;
+}
+
+/* What the token grants becomes a part of what the stream is. Returns 0 or -ENOMEM. */
+static int take_grant(const struct exchange *exchange, struct stream_request *request)
+{
+    const struct grant *grant = exchange->grant;
+
+    if (!grant)
+        return 0;
+    request->start.source = grant->source;
+    if (grant->expires_s < INT64_MAX)
+        request->start.expires_ms = loop_clock_ms() + (grant->expires_s - (int64_t)time(NULL)) * 1000;
+    return row_filter_copy(&grant->where, &request->selection.where);
+}
+
 enum MHD_Result streams_get(struct exchange *exchange)
 {
     const struct config *config = exchange->services->config(exchange->services->context);
@@ -101,11 +125,16 @@ enum MHD_Result streams_get(struct exchange *exchange)
                                      (size_t)config->limits.channels_per_stream, &request, &problem);
     if (error == 0)
         error = take_address(exchange, request.start.address);
+    if (error == 0)
+        error = take_grant(exchange, &request);
     const char *forbidden = error == 0 ? forbidden_channel(config, &request.selection) : NULL;
     if (error == -EINVAL)
         result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST, "%s", buffer_text(&problem));
     else if (error < 0)
         result = MHD_NO;
+    /* First, so that nobody learns what else there is. */
+    else if (ungranted_channel(exchange, &request.selection))
+        result = reply_refusal(exchange, REFUSAL_OTHER_CHANNEL);
     else if (forbidden)
         result = reply_problem(exchange, MHD_HTTP_NOT_FOUND,
                                "Channel \"%s\" is not among those that the setting `channels` allows.", forbidden);

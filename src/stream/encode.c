@@ -7,6 +7,20 @@
 
 enum { GAP_BYTES_MAX = 1024, READY_BYTES_MAX = 1 << 20 };
 
+/* The line is put together anew, of what may be seen. */
+static void encode_filtered(const struct selection *selection, const struct event *event, const char *id,
+                            struct buffer *out)
+{
+    struct buffer json;
+
+    buffer_init(&json, FRAME_BYTES_MAX);
+    row_filter_append(row_filter_sees(&selection->where, event), event, &json);
+    if (json.failed)
+        out->failed = true;
+    frame_event(out, id, selection_event_name(selection, event), buffer_bytes(&json), buffer_size(&json));
+    buffer_done(&json);
+}
+
 void encode_event(struct hub_state *hub, const struct selection *selection, unsigned axes, const struct event *event,
                   const struct cursor *place, struct buffer *out)
 {
@@ -20,7 +34,10 @@ void encode_event(struct hub_state *hub, const struct selection *selection, unsi
         return;
     }
     cursor_format(place, axes, id);
-    frame_event(out, id, selection_event_name(selection, event), event_json(event), event->json_bytes);
+    if (selection->where.count > 0)
+        encode_filtered(selection, event, id, out);
+    else
+        frame_event(out, id, selection_event_name(selection, event), event_json(event), event->json_bytes);
 }
 
 static void count_gap(struct stream_stats *stats, const char *reason)

@@ -20,6 +20,7 @@ struct feed *feed_new(struct hub_state *hub, char *key, struct selection *select
     feed->hub = hub;
     feed->channels = copy;
     feed->last_frame_ms = loop_turn_ms(hub->loop);
+    feed->expires_ms = INT64_MAX;
     frame_log_init(&feed->log);
     TAILQ_INIT(&feed->opening);
     TAILQ_INIT(&feed->live);

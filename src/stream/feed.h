@@ -27,6 +27,7 @@ struct feed {
     size_t live_count;    /* who reads the log, writable or blocked: without any, nothing is encoded */
     uint64_t status_end;  /* offset behind the last control event on the log */
     size_t subscriber_count;
+    int64_t expires_ms;    /* no subscriber's time is over before; INT64_MAX: of none it ever is */
     int64_t last_frame_ms; /* for the heartbeat */
 
     struct subscriber_list opening, live, blocked;

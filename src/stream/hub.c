@@ -1,6 +1,7 @@
 #include "stream/hub.h"
 
 #include "base/log.h"
+#include "stream/expiry.h"
 #include "stream/frame.h"
 #include "stream/hub_own.h"
 #include "stream/memory.h"
@@ -77,6 +78,8 @@ static void on_tick(struct loop_timer *timer)
             registry_remove_feed(&hub->registry, feed);
             continue;
         }
+        if (now_ms >= feed->expires_ms)
+            loop_task_queue(state->loop, &state->expiry);
         if (now_ms - feed->last_frame_ms >= state->options.heartbeat_ms)
             feed_append_control(feed, NULL, "");
         frame_log_shrink(&feed->log);
@@ -112,6 +115,7 @@ struct hub *hub_new(struct loop *loop, const struct hub_options *options)
     hub->state.options = *options;
     hub->state.stats.streams_max = options->streams_max;
     hub->state.service.on_task = on_service;
+    hub->state.expiry.on_task = expiry_run;
     TAILQ_INIT(&hub->state.catching);
     TAILQ_INIT(&hub->state.waiting);
     TAILQ_INIT(&hub->state.dirty);
@@ -146,6 +150,7 @@ void hub_free(struct hub *hub)
     free(hub->wanted.items);
     loop_task_cancel(hub->state.loop, &hub->state.service);
     loop_timer_done(&hub->farewell);
+    loop_task_cancel(hub->state.loop, &hub->state.expiry);
     loop_timer_done(&hub->tick);
     free(hub);
 }

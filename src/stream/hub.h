@@ -76,7 +76,9 @@ struct start {
     bool has_id;
     char id[ID_BYTES_MAX + 1];      /* empty when what the client sent cannot be an id of ours */
     char address[ORIGIN_BYTES_MAX]; /* the client's, for the limit per address; empty: not counted */
-    bool earliest; /* without an id that means something: all that is remembered, not only what comes */
+    bool earliest;      /* without an id that means something: all that is remembered, not only what comes */
+    int64_t expires_ms; /* on the loop's clock: when it ends with `bye`; 0: never */
+    uint64_t source;    /* what vouches for it, for hub_revoke */
 };
 
 /* Whether there is room for a stream: 0, -EMFILE (streams), -EUSERS (streams of that address), -ENOSPC
@@ -91,6 +93,10 @@ void hub_append_greeting(const struct hub *hub, struct buffer *out);
  * Takes fd and the contents of selection in any case. Returns 0 or a negative errno as hub_admit, or -ENOMEM;
  * fd is then closed, after a `busy` where it fits. */
 int hub_subscribe(struct hub *hub, struct selection *selection, const struct start *start, int fd);
+
+/* Ends the streams, with `bye`, that may not go on: of which still_valid says no. It must not call back. */
+void hub_revoke(struct hub *hub, bool (*still_valid)(void *context, uint64_t source, const struct selection *selection),
+                void *context);
 
 /* Ends every stream within close_ms, evenly, with a `bye` and a reconnect time of its own; each closes as soon as it
  * has taken that. Until its turn a stream goes on. Few streams do not take so long (farewell.c). */

@@ -40,6 +40,7 @@ struct hub_state {
     struct subscriber_list waiting; /* for a page of history */
     struct feed_list dirty;
     struct loop_task service;
+    struct loop_task expiry; /* streams whose time is over (expiry.h) */
 };
 
 /* Between three and five quarters of the configured time, so that many clients do not come back in the same

@@ -209,6 +209,22 @@ bool json_next_member(struct json_slice *rest, struct json_slice *ret_key, struc
     return true;
 }
 
+bool json_next_item(struct json_slice *rest, struct json_slice *ret_value)
+{
+    struct scanner s = scan(*rest);
+
+    skip_space(&s);
+    if (!take(&s, '[') && !take(&s, ','))
+        return false;
+    skip_space(&s);
+    const unsigned char *value = s.at;
+    if (!take_value(&s))
+        return false;
+    *ret_value = (struct json_slice){(const char *)value, (size_t)(s.at - value)};
+    *rest = (struct json_slice){(const char *)s.at, (size_t)(s.end - s.at)};
+    return true;
+}
+
 struct json_slice json_trim(struct json_slice slice)
 {
     while (slice.size_bytes > 0 && strchr(" \t\r\n", slice.text[0]) && slice.text[0] != '\0') {

@@ -24,6 +24,9 @@ bool json_is_valid(const char *text, size_t size_bytes);
  * no further member, or no object. */
 bool json_next_member(struct json_slice *rest, struct json_slice *ret_key, struct json_slice *ret_value);
 
+/* The same for the items of an array. */
+bool json_next_item(struct json_slice *rest, struct json_slice *ret_value);
+
 /* Takes the white space off both ends. */
 struct json_slice json_trim(struct json_slice slice);
 

@@ -8,6 +8,7 @@ void selection_done(struct selection *selection)
     text_list_done(&selection->channels);
     text_list_done(&selection->tables);
     text_list_done(&selection->ids);
+    row_filter_done(&selection->where);
 }
 
 static int compare_texts(const void *a, const void *b)
@@ -32,6 +33,7 @@ void selection_key(struct selection *selection, struct buffer *ret_key)
     append_list(&selection->tables, ret_key);
     append_list(&selection->ids, ret_key);
     buffer_printf(ret_key, "%u,%d", selection->types, (int)selection->naming);
+    row_filter_key(&selection->where, ret_key);
 }
 
 static bool wants_table(const struct selection *selection, const struct event *event)
@@ -61,7 +63,9 @@ bool selection_wants(const struct selection *selection, const struct event *even
         return false;
     if (!wants_table(selection, event))
         return false;
-    return selection->ids.count == 0 || text_list_has(&selection->ids, event_id(event));
+    if (selection->ids.count > 0 && !text_list_has(&selection->ids, event_id(event)))
+        return false;
+    return row_filter_sees(&selection->where, event) != SIGHT_NONE;
 }
 
 const char *selection_event_name(const struct selection *selection, const struct event *event)

@@ -1,10 +1,11 @@
-/* What one request asks to see: channels, filters, and how events are named. Equal selections share a feed.
- */
+/* What one request asks to see, and may: channels, filters, how events are named, and which rows its token grants.
+ * Equal selections share a feed. */
 #pragma once
 
 #include "base/buffer.h"
 #include "base/text_list.h"
 #include "stream/event.h"
+#include "stream/row_filter.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -21,6 +22,7 @@ struct selection {
     struct text_list ids;    /* empty: all */
     unsigned types;          /* of enum event_type; 0: all */
     enum naming naming;
+    struct row_filter where; /* not asked for, but granted */
 };
 
 void selection_done(struct selection *selection); /* also fine on a zeroed one */

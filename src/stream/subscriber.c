@@ -83,6 +83,10 @@ struct subscriber *subscriber_new(struct feed *feed, int fd, const struct start 
     *subscriber->start = *start;
     if (hub->options.streams_per_address_max > 0 && start->address[0])
         subscriber->origin = origins_enter(&hub->origins, start->address);
+    subscriber->expires_ms = start->expires_ms > 0 ? start->expires_ms : INT64_MAX;
+    subscriber->source = start->source;
+    if (subscriber->expires_ms < feed->expires_ms)
+        feed->expires_ms = subscriber->expires_ms;
     feed->subscriber_count++;
     hub->stats.streams++;
     hub->stats.streams_opened++;
@@ -283,6 +287,16 @@ void subscriber_wake_waiting(struct hub_state *hub)
         subscriber->list = &hub->catching;
     TAILQ_CONCAT(&hub->catching, &hub->waiting, link);
     loop_task_queue(hub->loop, &hub->service);
+}
+
+void subscriber_cut(struct subscriber *subscriber, const char *data)
+{
+    if (subscriber->state == SUBSCRIBER_LIVE)
+        subscriber_fall_behind(subscriber);
+    subscriber_append_control(subscriber, "bye", data);
+    subscriber_set_state(subscriber, SUBSCRIBER_ENDING);
+    if (subscriber->list != &subscriber->feed->blocked)
+        subscriber_serve(subscriber);
 }
 
 void subscriber_leave(struct subscriber *subscriber)

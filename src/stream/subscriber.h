@@ -29,6 +29,8 @@ struct subscriber {
     uint64_t quiet_drops;  /* a start from the earliest: as long as hub->drops is this, gaps are just the
                               beginning */
     int64_t blocked_since_ms;
+    int64_t expires_ms; /* INT64_MAX: never */
+    uint64_t source;    /* of its right to be here */
     enum subscriber_state state;
     bool lagged;        /* was LIVE before it came to be CATCHING */
     bool missed_status; /* the log dropped a control event that it had not sent */
@@ -36,6 +38,7 @@ struct subscriber {
     bool waits;         /* CATCHING, and there is nothing for it now */
     bool unready;       /* has not been told `ready` */
     bool leaving;       /* gets `bye` when it has sent what it still has */
+    bool revoked;       /* its time is over before the time */
     bool broken;        /* something for it could not be kept: it must end */
 };
 
@@ -67,3 +70,6 @@ void subscriber_serve(struct subscriber *subscriber);
 
 /* Its turn to end: `bye`, for a LIVE one after what the log holds, and it closes when that is sent. May free it. */
 void subscriber_leave(struct subscriber *subscriber);
+
+/* Ends it now, with `bye` and its data: of the log it gets no frame more than the one that it is in. May free it. */
+void subscriber_cut(struct subscriber *subscriber, const char *data);

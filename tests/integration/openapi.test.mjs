@@ -47,7 +47,7 @@ test("passes @redocly/cli and @stoplight/spectral-cli", async (t) => {
 
 test("has every route of the program, and no other", async () => {
     const source = await readFile(path.join(ROOT, "src/http/routes.c"), "utf8");
-    const routes = [...source.matchAll(/\{"([A-Z]+)", "([^"]+)", \w+, (true|false)\}/g)].map(([, method, target, guarded]) => `${method} ${target.replace(/\{.*?\}/, "{}")} ${guarded}`);
+    const routes = [...source.matchAll(/\{"([A-Z]+)", "([^"]+)", \w+, GUARD_(\w+), \w+\}/g)].map(([, method, target, guard]) => `${method} ${target.replace(/\{.*?\}/, "{}")} ${guard !== "NONE"}`);
     const described = Object.entries(document.paths).flatMap(([target, item]) =>
         Object.entries(item)
             .filter(([method]) => ["get", "put", "post", "delete"].includes(method))
@@ -76,7 +76,7 @@ test("its examples are what they describe, and what the server takes and answers
         const operation = document.paths[target][method];
         const example = operation.requestBody?.content["application/json"].example;
         if (example) validate(`/paths/${escape(target)}/${method}/requestBody/content/application~1json/schema`, example);
-        const response = await gateway.get(target.replace("{name}", name).replace("{file}", "openapi.json") + query, {
+        const response = await gateway.get(target.replace("{name}", name).replace("{file}", "page.js") + query, {
             method: method.toUpperCase(),
             headers: { Authorization: `Bearer ${TOKEN}`, ...(example ? { "Content-Type": "application/json" } : {}), ...headers },
             body: example && JSON.stringify(example),
@@ -119,8 +119,11 @@ test("its examples are what they describe, and what the server takes and answers
     await call("post", "/triggers", { status: 200, query: "?dry_run=true" });
     await call("post", "/triggers", { status: 201 });
     await call("get", "/channels", { status: 200 });
+    await call("get", "/channels", { status: 421, headers: { Host: "rebound.example" } });
+    await call("post", "/tickets", { status: 409 });
+    await call("delete", "/session", { status: 404 });
     await call("delete", "/triggers/{name}", { status: 200, query: "?dry_run=true" });
     await call("delete", "/triggers/{name}", { status: 204 });
-    for (const target of ["/livez", "/readyz", "/metrics", "/", "/{file}"]) await call("get", target, { status: 200 });
+    for (const target of ["/livez", "/readyz", "/metrics", "/openapi.json", "/", "/{file}"]) await call("get", target, { status: 200 });
     assert.ok(calls > 20);
 });

@@ -11,7 +11,7 @@ complain() {
 }
 
 # The folders from the bottom up. Each may include itself and those before it, but for the wings.
-folders=(base confine loop config stream triggers postgres http)
+folders=(base confine loop config stream access triggers postgres http)
 declare -A floor
 for i in "${!folders[@]}"; do floor[${folders[i]}]=$i; done
 
@@ -43,6 +43,8 @@ libpq-fe postgres
 libconfig config
 seccomp confine
 sys/capability confine
+cjose access
+openssl access
 END
 grep -rlE '^#include <json-c' --include='*.[ch]' . | grep -vE '^\./(stream|triggers)/[a-z_]+\.c$' &&
     complain 'json-c belongs into .c files of stream/ and triggers/'

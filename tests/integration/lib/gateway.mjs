@@ -59,7 +59,7 @@ export class Gateway {
 
     constructor(port, env, args = []) {
         this.port = port;
-        this.env = env;
+        this.env = { TUPLECAST_ACCESS_STREAMS: "open", ...env };
         this.args = args;
         this.origin = `http://127.0.0.1:${port}`;
     }

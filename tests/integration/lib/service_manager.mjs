@@ -89,7 +89,7 @@ export class ServiceManager extends Waitable {
  */
 export async function startService(t, env = {}, { address, args = ["serve"], ownSocket = false } = {}) {
     const port = await freePort();
-    const all = { TUPLECAST_CHANNELS: "*", TUPLECAST_LISTEN: `127.0.0.1:${ownSocket ? port : 9}`, ...env };
+    const all = { TUPLECAST_CHANNELS: "*", TUPLECAST_ACCESS_STREAMS: "open", TUPLECAST_LISTEN: `127.0.0.1:${ownSocket ? port : 9}`, ...env };
     const manager = new ServiceManager(ownSocket ? "none" : (address ?? String(port)), all, args);
     t.after(() => manager.end());
     await manager.event((event) => event.listening, "the manager");
