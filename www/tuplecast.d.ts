@@ -106,7 +106,8 @@ export interface StreamEventMap<Row = Record<string, unknown>> {
     busy: CustomEvent<{ reason: string }>;
 }
 
-export interface Stream<Row = Record<string, unknown>> extends EventTarget {
+/** An EventTarget, with the events above and no others. */
+export interface Stream<Row = Record<string, unknown>> extends Omit<EventTarget, "addEventListener" | "removeEventListener"> {
     readonly state: State;
     readonly reason: Reason;
     readonly status: number;
