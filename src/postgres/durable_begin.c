@@ -115,7 +115,11 @@ static void on_check_row(void *context, const PGresult *row, int number)
     struct durable_reader *reader = context;
 
     (void)number;
-    snprintf(reader->problem, sizeof(reader->problem), "%s", PQgetvalue(row, 0, 0));
+    snprintf(reader->refusal, sizeof(reader->refusal), "%s", PQgetvalue(row, 0, 0));
+    /* Who tells another session's number is not the server. Locks of a session are of no use behind a pooler. */
+    if (!reader->refusal[0] && durable_number(row, 1) != query_queue_session(reader->queue))
+        snprintf(reader->refusal, sizeof(reader->refusal),
+                 "there is a pooler between this gateway and the database: connect to the server itself");
 }
 
 static void on_check(void *context, const char *sqlstate, const char *message)
@@ -131,13 +135,11 @@ static void on_check(void *context, const char *sqlstate, const char *message)
     }
     if (durable_failed(reader, sqlstate, message))
         return;
-    if (reader->problem[0]) {
-        char why[sizeof(reader->problem)];
-        memcpy(why, reader->problem, sizeof(why));
-        reader->problem[0] = '\0';
-        switch_off(reader, why);
+    if (reader->refusal[0]) {
+        switch_off(reader, reader->refusal);
         return;
     }
+    reader->problem[0] = '\0';
     durable_set_mode(reader, MODE_FOLLOWER);
     reader->life_ms = loop_turn_ms(reader->loop);
     check_position(reader);
@@ -145,6 +147,7 @@ static void on_check(void *context, const char *sqlstate, const char *message)
 
 void durable_check(struct durable_reader *reader)
 {
-    reader->problem[0] = '\0';
-    durable_ask(reader, "SELECT tuplecast.check_durable()", NULL, 0, on_check_row, on_check);
+    reader->refusal[0] = '\0';
+    durable_ask(reader, "SELECT tuplecast.check_durable(), pg_catalog.pg_backend_pid()", NULL, 0, on_check_row,
+                on_check);
 }

@@ -41,7 +41,8 @@ struct durable_reader {
     struct text_list names;        /* being collected */
     struct durable_position found; /* being collected */
     char verdict[16];
-    char problem[256];
+    char problem[256]; /* why there are no durable channels */
+    char refusal[256]; /* the same, being collected */
     struct durable_stats stats;
 };
 

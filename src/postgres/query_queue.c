@@ -203,6 +203,11 @@ void query_queue_start(struct query_queue *queue)
         connection_start(queue->connection);
 }
 
+int query_queue_session(const struct query_queue *queue)
+{
+    return PQbackendPID(connection_pq(queue->connection));
+}
+
 void query_queue_reset(struct query_queue *queue, const char *reason)
 {
     if (connection_pq(queue->connection))

@@ -22,6 +22,8 @@ struct query_queue_options {
 struct query_queue *query_queue_new(struct loop *loop, const struct query_queue_options *options);
 void query_queue_free(struct query_queue *queue);  /* answers what waits with 57P01; NULL is fine */
 void query_queue_start(struct query_queue *queue); /* connects, if it is not on demand */
+/* The process id of its session, as the other end told when connecting; 0 without a connection. */
+int query_queue_session(const struct query_queue *queue);
 /* Gives the connection up: its locks go, and it is made again. */
 void query_queue_reset(struct query_queue *queue, const char *reason);
 
