@@ -98,7 +98,7 @@ const startNginx = (t) =>
             upstream gateway { server 127.0.0.1:${gateway.port}; keepalive 8; }
             server {
                 listen 127.0.0.1:${port};
-                location / { proxy_pass http://gateway; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_request_buffering off; }
+                location / { proxy_pass http://gateway; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; proxy_request_buffering off; }
             }
         }`);
 
