@@ -311,10 +311,6 @@ int gateway_new(struct loop *loop, struct config *config, struct access *access,
     listener_start(gateway->listener);
     if (gateway->durable)
         durable_reader_start(gateway->durable);
-    if (gateway->config.access.streams == ACCESS_CLOSED)
-        log_warn("nobody may read streams", log_text("reason", "the setting access.streams is neither open nor token"));
-    if (gateway->config.channels.count == 0)
-        log_warn("no channel may be subscribed to", log_text("reason", "the setting `channels` is empty"));
     *ret_gateway = gateway;
     return 0;
 }
@@ -351,10 +347,7 @@ static bool still_valid(void *context, uint64_t source, const struct selection *
 {
     const struct gateway *gateway = context;
 
-    for (size_t i = 0; i < selection->channels.count; i++)
-        if (!config_channel_allowed(&gateway->config, selection->channels.items[i]))
-            return false;
-    return access_knows(gateway->access, source);
+    return config_channels_allowed(&gateway->config, &selection->channels) && access_knows(gateway->access, source);
 }
 
 void gateway_reload(struct gateway *gateway, struct config *config, struct access *access)

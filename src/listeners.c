@@ -44,6 +44,10 @@ int listeners_open(struct listeners *listeners, struct loop *loop, const struct 
     int error = open_one(loop, config->listen, listen_fd, &listeners->services, &listeners->server);
     if (error == 0 && management[0])
         error = open_one(loop, management, -1, &listeners->management_services, &listeners->management);
+    if (error == 0 && config->access.streams == ACCESS_CLOSED)
+        log_warn("nobody may read streams", log_text("reason", "the setting access.streams is neither open nor token"));
+    if (error == 0 && config->channels.count == 0)
+        log_warn("no channel may be subscribed to", log_text("reason", "the setting `channels` is empty"));
     return error;
 }
 

@@ -41,6 +41,14 @@ bool config_channel_allowed(const struct config *config, const char *channel)
     return false;
 }
 
+bool config_channels_allowed(const struct config *config, const struct text_list *channels)
+{
+    for (size_t i = 0; i < channels->count; i++)
+        if (!config_channel_allowed(config, channels->items[i]))
+            return false;
+    return true;
+}
+
 bool config_table_allowed(const struct config *config, const char *schema, const char *table)
 {
     char path[2 * 64 + 2];

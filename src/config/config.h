@@ -119,6 +119,7 @@ bool channel_pattern_matches(const char *pattern, const char *name);
 
 /* Whether clients may subscribe to channel. False as well for what cannot be a channel's name at all. */
 bool config_channel_allowed(const struct config *config, const char *channel);
+bool config_channels_allowed(const struct config *config, const struct text_list *channels); /* to all of them */
 
 /* Whether triggers may be put on that table, or dropped from it. */
 bool config_table_allowed(const struct config *config, const char *schema, const char *table);

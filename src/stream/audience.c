@@ -102,11 +102,17 @@ void audience_done(struct audience *audience)
     audience->general = (struct feed_array){0};
 }
 
+struct feed_array audience_of(const struct audience *audience, const char *id)
+{
+    const struct audience_of_id *entry = audience->id_count > 0 ? text_tree_find(&audience->by_id, id) : NULL;
+
+    return entry ? entry->feeds : (struct feed_array){0};
+}
+
 void audience_find(const struct audience *audience, const struct event *event, struct feed_array ret_arrays[2])
 {
     const char *id = event_id(event);
-    const struct audience_of_id *entry = id && audience->id_count > 0 ? text_tree_find(&audience->by_id, id) : NULL;
 
     ret_arrays[0] = audience->general;
-    ret_arrays[1] = entry ? entry->feeds : (struct feed_array){0};
+    ret_arrays[1] = id ? audience_of(audience, id) : (struct feed_array){0};
 }

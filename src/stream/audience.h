@@ -24,6 +24,9 @@ struct audience {
 int audience_add(struct audience *audience, struct feed *feed, char *const *ids, size_t id_count);
 void audience_remove(struct audience *audience, struct feed *feed, char *const *ids, size_t id_count);
 
+/* Those that ask for that id. Lent until the audience changes. */
+struct feed_array audience_of(const struct audience *audience, const char *id);
+
 void audience_done(struct audience *audience); /* there must be no feeds left */
 
 /* The feeds that have no ids, and those that ask for this event's. Lent until the audience changes. */

@@ -31,6 +31,7 @@ void channel_free(struct channel *channel)
     free(channel->ring);
     free(channel->feeds);
     audience_done(&channel->audience);
+    row_axes_done(&channel->axes);
     free(channel->name);
     free(channel);
 }
@@ -112,26 +113,66 @@ bool channel_is_ready(const struct channel *channel)
     return channel->durable ? channel->included : channel->listening;
 }
 
-int channel_add_feed(struct channel *channel, struct feed *feed, char *const *ids, size_t id_count)
+/* Where the feed is to be found: by the ids that it asks for, by the rows that it may see, or by every event. */
+static struct row_axis *axis_of(struct channel *channel, const struct selection *selection)
+{
+    return selection->ids.count == 0 && selection->where.count > 0 ? row_axes_of(&channel->axes, &selection->where)
+                                                                   : NULL;
+}
+
+int channel_add_feed(struct channel *channel, struct feed *feed, const struct selection *selection)
 {
     struct feed **feeds = realloc(channel->feeds, (channel->feed_count + 1) * sizeof(struct feed *));
+    int error = 0;
 
     if (!feeds)
         return -ENOMEM;
     channel->feeds = feeds;
-    if (audience_add(&channel->audience, feed, ids, id_count) < 0)
-        return -ENOMEM;
-    feeds[channel->feed_count++] = feed;
-    return 0;
+    if (selection->where.count > 0)
+        error = row_axes_prepare(&channel->axes, &selection->where);
+    struct row_axis *axis = axis_of(channel, selection);
+    const struct text_list *keys = axis ? &selection->where.items[0].values : &selection->ids;
+    if (error == 0)
+        error = audience_add(axis ? &axis->audience : &channel->audience, feed, keys->items, keys->count);
+    if (error == 0)
+        feeds[channel->feed_count++] = feed;
+    return error;
 }
 
-void channel_remove_feed(struct channel *channel, struct feed *feed, char *const *ids, size_t id_count)
+void channel_remove_feed(struct channel *channel, struct feed *feed, const struct selection *selection)
 {
+    struct row_axis *axis = axis_of(channel, selection);
+    const struct text_list *keys = axis ? &selection->where.items[0].values : &selection->ids;
+
     for (size_t i = 0; i < channel->feed_count; i++) {
         if (channel->feeds[i] == feed) {
             channel->feeds[i] = channel->feeds[--channel->feed_count];
-            audience_remove(&channel->audience, feed, ids, id_count);
+            audience_remove(axis ? &axis->audience : &channel->audience, feed, keys->items, keys->count);
             return;
         }
     }
+}
+
+static void meet_all(struct feed_array feeds, const struct event *event,
+                     void (*meet)(struct feed *feed, const struct event *event))
+{
+    for (size_t i = 0; i < feeds.count; i++)
+        meet(feeds.items[i], event);
+}
+
+void channel_each_reader(const struct channel *channel, const struct event *event,
+                         void (*meet)(struct feed *feed, const struct event *event))
+{
+    struct feed_array readers[2];
+
+    /* It has no row, and is for everybody. */
+    if (event->type == EVENT_TYPE_TRUNCATE) {
+        meet_all((struct feed_array){channel->feeds, channel->feed_count}, event, meet);
+        return;
+    }
+    audience_find(&channel->audience, event, readers);
+    meet_all(readers[0], event, meet);
+    meet_all(readers[1], event, meet);
+    for (size_t i = 0; i < ROW_AXES_MAX; i++)
+        meet_all(row_axis_find(&channel->axes.items[i], event), event, meet);
 }

@@ -11,6 +11,8 @@
 
 #include "stream/audience.h"
 #include "stream/event.h"
+#include "stream/row_axes.h"
+#include "stream/selection.h"
 
 #include <stdbool.h>
 #include <sys/queue.h>
@@ -34,7 +36,8 @@ struct channel {
 
     struct feed **feeds; /* those that read this channel; lent */
     size_t feed_count;
-    struct audience audience; /* the same, found by what they want */
+    struct audience audience; /* the same, found by what they want, */
+    struct row_axes axes;     /* or by which rows they may see */
 
     TAILQ_ENTRY(channel) link;
 };
@@ -59,7 +62,10 @@ struct event *channel_next_durable(const struct channel *channel, uint64_t durab
 /* All that is needed for its streams to begin is in force. */
 bool channel_is_ready(const struct channel *channel);
 
-/* ids are those that the feed asks for, without any it wants all; the same at both times. 0, or -ENOMEM: then nothing
- * changed. */
-int channel_add_feed(struct channel *channel, struct feed *feed, char *const *ids, size_t id_count);
-void channel_remove_feed(struct channel *channel, struct feed *feed, char *const *ids, size_t id_count);
+/* selection is the feed's, the same at both times. 0, or -ENOMEM: then nothing changed. */
+int channel_add_feed(struct channel *channel, struct feed *feed, const struct selection *selection);
+void channel_remove_feed(struct channel *channel, struct feed *feed, const struct selection *selection);
+
+/* Calls meet for each feed that may want the event, and maybe for others. It must not change the channel's feeds. */
+void channel_each_reader(const struct channel *channel, const struct event *event,
+                         void (*meet)(struct feed *feed, const struct event *event));

@@ -10,7 +10,6 @@
 struct feed *feed_new(struct hub_state *hub, char *key, struct selection *selection, struct channel **channels)
 {
     size_t count = selection->channels.count;
-    const struct text_list *ids = &selection->ids;
     struct feed *feed = calloc(1, sizeof(*feed));
     struct channel **copy = malloc(count * sizeof(struct channel *));
 
@@ -26,9 +25,9 @@ struct feed *feed_new(struct hub_state *hub, char *key, struct selection *select
     TAILQ_INIT(&feed->live);
     TAILQ_INIT(&feed->blocked);
     for (size_t i = 0; i < count; i++) {
-        if (channel_add_feed(channels[i], feed, ids->items, ids->count) < 0) {
+        if (channel_add_feed(channels[i], feed, selection) < 0) {
             while (i > 0)
-                channel_remove_feed(channels[--i], feed, ids->items, ids->count);
+                channel_remove_feed(channels[--i], feed, selection);
             goto fail;
         }
     }
@@ -60,7 +59,7 @@ void feed_free(struct feed *feed)
     free_all(&feed->live);
     free_all(&feed->blocked);
     for (size_t i = 0; i < feed->selection.channels.count; i++) {
-        channel_remove_feed(feed->channels[i], feed, feed->selection.ids.items, feed->selection.ids.count);
+        channel_remove_feed(feed->channels[i], feed, &feed->selection);
         feed->channels[i]->unused_since_ms = loop_turn_ms(feed->hub->loop);
     }
     if (feed->dirty)

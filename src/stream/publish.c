@@ -52,18 +52,12 @@ void hub_mark_outage(struct hub *hub)
 
 void hub_pass_on(struct hub *hub, struct channel *channel, struct event *event)
 {
-    struct feed_array readers[2];
-
     event->number = ++hub->state.now.number;
     event->received_us = loop_clock_us();
     hub->state.stats.events_published++;
     channel->published++;
     memory_keep(&hub->registry, channel, event);
-    audience_find(&channel->audience, event, readers);
-    for (size_t i = 0; i < readers[0].count; i++)
-        feed_append_event(readers[0].items[i], event);
-    for (size_t i = 0; i < readers[1].count; i++)
-        feed_append_event(readers[1].items[i], event);
+    channel_each_reader(channel, event, feed_append_event);
     memory_bound(&hub->registry);
     event_unref(event);
 }

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VALUE_BYTES_MAX = 1024, EXPONENT_DIGITS_MAX = 9 };
+enum { EXPONENT_DIGITS_MAX = 9 };
 
 /* All digits of a JSON number, the point left out, and how often to multiply by ten. */
 struct decimal {
@@ -93,7 +93,7 @@ static int add_value(struct row_condition *condition, struct json_slice value, s
     int error = -EINVAL;
 
     *ret_wrong = "`where` has values that are neither strings, numbers, true nor false, nor lists of these";
-    buffer_init(&text, VALUE_BYTES_MAX + 1);
+    buffer_init(&text, ROW_VALUE_BYTES_MAX + 1);
     if (row_value_append(value, &text)) {
         *ret_wrong = "`where` has too long a value, one with a NUL, or more than 256 of them";
         const char *plain = buffer_text(&text);
@@ -257,7 +257,7 @@ static bool value_fits(const struct row_condition *condition, struct json_slice 
 {
     struct buffer text;
 
-    buffer_init(&text, VALUE_BYTES_MAX + 1);
+    buffer_init(&text, ROW_VALUE_BYTES_MAX + 1);
     const char *plain = row_value_append(value, &text) ? buffer_text(&text) : NULL;
     bool fits = plain && strlen(plain) == buffer_size(&text) && text_list_has(&condition->values, plain);
     buffer_done(&text);
@@ -320,6 +320,22 @@ enum sight row_filter_sees(const struct row_filter *filter, const struct event *
     if (!row_fits(filter, data))
         return SIGHT_NONE;
     return sees_old ? SIGHT_ALL : SIGHT_ROW;
+}
+
+bool row_filter_value(const struct event *event, const char *column, struct buffer *out)
+{
+    struct json_slice row = find_member(event, "data"), key, value, found = {"", 0};
+
+    if (is_absent(row) && event->type == EVENT_TYPE_DELETE)
+        row = find_member(event, "old");
+    while (json_next_member(&row, &key, &value)) {
+        if (!is_column(key, column))
+            continue;
+        if (found.size_bytes > 0)
+            return false;
+        found = value;
+    }
+    return row_value_append(found, out);
 }
 
 void row_filter_append(enum sight sight, const struct event *event, struct buffer *out)

@@ -12,7 +12,7 @@
 #include "stream/event.h"
 #include "stream/json_text.h"
 
-enum { ROW_COLUMNS_MAX = 16, ROW_VALUES_MAX = 256, COLUMN_NAME_BYTES_MAX = 63 };
+enum { ROW_COLUMNS_MAX = 16, ROW_VALUES_MAX = 256, ROW_VALUE_BYTES_MAX = 1024, COLUMN_NAME_BYTES_MAX = 63 };
 
 struct row_condition {
     char *column;
@@ -41,6 +41,10 @@ enum sight {
 
 /* What of a row change or another payload may be shown. */
 enum sight row_filter_sees(const struct row_filter *filter, const struct event *event);
+
+/* Appends what a column of the row that decides holds, in the form of row_value_append; false when that cannot be seen.
+ */
+bool row_filter_value(const struct event *event, const char *column, struct buffer *out);
 
 /* Appends the event's JSON as far as it may be shown; sight is not SIGHT_NONE. */
 void row_filter_append(enum sight sight, const struct event *event, struct buffer *out);

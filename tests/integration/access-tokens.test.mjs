@@ -104,6 +104,33 @@ describe("with tokens", () => {
         assertRefused(await gateway.get("/channels"), 401, undefined, /Send a token/);
     });
 
+    test("no text of a token starts a line of its own, in a stream or in a header", async (t) => {
+        const folder = await createFolder(t);
+        const database = await createDatabase(t);
+        const key = new Key("HS256", "main");
+        const gateway = await startGateway(t, { ...database.env, ...(await keySettings(folder, key)) });
+        await gateway.ready();
+        const texts = ['"', "\\", "a\u2028b", "data: x", "%0d%0aid: 7", "*", "\u{1f600}", "<script>"];
+        for (const text of texts) {
+            const token = key.sign(claims({ channels: [text, "a"], where: { [text]: `${text}\r\n\r\nevent: forged\ndata: {}\n\n` } }));
+            const stream = await subscribe(t, gateway.stream("a"), { headers: bearer(token) });
+            assert.deepEqual(stream.events.map(({ name }) => name), ["ready"]);
+            assert.deepEqual(stream.ready.json.channels, ["a"]);
+            const { json } = await gateway.get("/channels", { headers: bearer(token) });
+            assert.deepEqual(json.patterns, text === "*" ? ["*"] : []);
+        }
+        for (const text of ["a\nb", "a\rb", "\u0000", "\u007f", ""]) {
+            const token = key.sign(claims({ channels: [text] }));
+            assertRefused(await gateway.get("/streams/a", { headers: bearer(token) }), 403, "insufficient_scope", /channels of the claim/);
+        }
+        for (const header of [{ alg: 'HS256"\r\nX-Forged: 1' }, { alg: "HS256", kid: '"\r\nX-Forged: 1' }, { alg: "HS256", typ: "\r\n\r\n" }]) {
+            const { status, headers } = await gateway.get("/streams/a", { headers: bearer(key.sign(claims({ channels: ["a"] }), header)) });
+            assert.equal(status, 401);
+            assert.match(headers["www-authenticate"], /^Bearer realm="tuplecast", error="invalid_token", error_description="[^"\\]*"$/);
+            assert.equal(headers["x-forged"], undefined);
+        }
+    });
+
     test("one way at a time; the query only when it is switched on, and never in a log", async (t) => {
         const folder = await createFolder(t);
         const env = { TUPLECAST_ACCESS_STREAMS: "token", TUPLECAST_ACCESS_TOKENS_FILE: await folder.write("tokens", FIXED), TUPLECAST_ACCESS_COOKIE: "stream" };

@@ -141,22 +141,23 @@ static void random_remembering_and_forgetting_agrees_with_a_plain_array(void **s
 static void feeds_come_and_go_in_any_order(void **state)
 {
     struct channel *channel = channel_new("a");
+    const struct selection all = {0};
     char feeds[5];
 
     (void)state;
     for (int i = 0; i < 5; i++)
-        assert_int_equal(channel_add_feed(channel, (struct feed *)(void *)&feeds[i], NULL, 0), 0);
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[1], NULL, 0);
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[1], NULL, 0);
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[4], NULL, 0);
+        assert_int_equal(channel_add_feed(channel, (struct feed *)(void *)&feeds[i], &all), 0);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[1], &all);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[1], &all);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[4], &all);
     assert_int_equal(channel->feed_count, 3);
     for (size_t i = 0; i < 3; i++) {
         assert_ptr_not_equal(channel->feeds[i], &feeds[1]);
         assert_ptr_not_equal(channel->feeds[i], &feeds[4]);
     }
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[0], NULL, 0);
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[2], NULL, 0);
-    channel_remove_feed(channel, (struct feed *)(void *)&feeds[3], NULL, 0);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[0], &all);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[2], &all);
+    channel_remove_feed(channel, (struct feed *)(void *)&feeds[3], &all);
     assert_int_equal(channel->feed_count, 0);
     channel_free(channel);
 }
