@@ -18,7 +18,7 @@ enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */, PROBLEMS_
 struct arguments {
     const char *command;
     struct config_source source;
-    bool dry_run;
+    bool dry_run, quiet;
 };
 
 struct program {
@@ -41,6 +41,7 @@ static const char usage_text[] =
     "  -l, --listen ADDRESS     address to serve, such as 127.0.0.1:8080\n"
     "      --channels LIST      channels that may be subscribed to, comma separated; * and ? are patterns\n"
     "      --log-level LEVEL    debug, info, warn or error\n"
+    "      --quiet              with check: print only what is wrong\n"
     "      --dry-run            with setup: print what would be run\n"
     "      --version, --help\n"
     "\n"
@@ -59,7 +60,7 @@ static bool is_command(const char *text)
 
 static bool parse_arguments(int count, char **values, struct arguments *ret_arguments, int *ret_exit)
 {
-    enum { OPTION_CHANNELS = 256, OPTION_LOG_LEVEL, OPTION_DRY_RUN, OPTION_VERSION, OPTION_HELP };
+    enum { OPTION_CHANNELS = 256, OPTION_LOG_LEVEL, OPTION_DRY_RUN, OPTION_QUIET, OPTION_VERSION, OPTION_HELP };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"database", required_argument, NULL, 'd'},
@@ -67,6 +68,7 @@ static bool parse_arguments(int count, char **values, struct arguments *ret_argu
         {"channels", required_argument, NULL, OPTION_CHANNELS},
         {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
         {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
+        {"quiet", no_argument, NULL, OPTION_QUIET},
         {"version", no_argument, NULL, OPTION_VERSION},
         {"help", no_argument, NULL, OPTION_HELP},
         {0},
@@ -94,6 +96,9 @@ static bool parse_arguments(int count, char **values, struct arguments *ret_argu
             break;
         case OPTION_DRY_RUN:
             arguments.dry_run = true;
+            break;
+        case OPTION_QUIET:
+            arguments.quiet = true;
             break;
         case OPTION_VERSION:
             puts("tuplecast " TUPLECAST_VERSION);
@@ -298,7 +303,7 @@ int main(int argument_count, char **argument_values)
     } else if (strcmp(arguments.command, "setup") == 0) {
         status = setup_run(config.database, arguments.dry_run, stdout, stderr) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     } else if (checks) {
-        status = check(&config);
+        status = arguments.quiet ? EXIT_SUCCESS : check(&config);
         access_free(access);
     } else {
         status = ready(&config);

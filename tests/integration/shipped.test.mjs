@@ -1,0 +1,89 @@
+// What is shipped beside the program says what the program does: manual pages, completion, units, compose and Kubernetes files.
+// The package and the image themselves are built and run by scripts/test-packages, which takes longer.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { describe, test } from "node:test";
+import { promisify } from "node:util";
+import { createDatabase } from "./lib/database.mjs";
+import { run, startGateway } from "./lib/gateway.mjs";
+
+const ROOT = resolve(import.meta.dirname, "../..");
+const read = (file) => readFileSync(resolve(ROOT, file), "utf8");
+const PATHS = [...read("src/config/settings.c").matchAll(/\.path = "([^"]+)"/g)].map((match) => match[1]);
+const VARIABLES = new Set(PATHS.map((path) => `TUPLECAST_${path.replaceAll(".", "_").toUpperCase()}`));
+
+/** The documents of a YAML file. */
+async function yaml(file) {
+    const script = "import json, sys, yaml; print(json.dumps(list(yaml.safe_load_all(open(sys.argv[1])))))";
+    return JSON.parse((await promisify(execFile)("python3", ["-c", script, resolve(ROOT, file)])).stdout);
+}
+
+async function optionsOfHelp() {
+    const { stdout } = await run(["--help"]);
+    return new Set(stdout.match(/--[a-z-]+/g));
+}
+
+for (const file of ["man/tuplecast.1", "etc/completion/tuplecast.bash", "etc/completion/_tuplecast"])
+    test(`${file} knows every option, and no other`, async () => {
+        const text = read(file).replaceAll("\\-", "-").replaceAll(/^\.\w.*$/gm, (line) => line.replaceAll(/(Fl|,) -/g, "--"));
+        const found = new Set(text.match(/--[a-z][a-z-]+/g));
+        assert.deepEqual([...found].sort(), [...(await optionsOfHelp())].sort());
+        for (const command of ["serve", "setup", "check", "ready"]) assert.match(text, new RegExp(`\\b${command}\\b`));
+    });
+
+test("bash completes options, commands and levels", async () => {
+    const complete = async (...words) => {
+        const script = `source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _tuplecast; printf '%s\\n' "\${COMPREPLY[@]}"`;
+        const { stdout } = await promisify(execFile)("bash", ["-c", script, resolve(ROOT, "etc/completion/tuplecast.bash"), ...words]);
+        return stdout.trim().split("\n");
+    };
+    assert.deepEqual(await complete("tuplecast", "se"), ["serve", "setup"]);
+    assert.deepEqual(await complete("tuplecast", "--dr"), ["--dry-run"]);
+    assert.deepEqual(await complete("tuplecast", "--log-level", "w"), ["warn"]);
+});
+
+test("systemd finds the unit tight: 1.5 at most", async () => {
+    await promisify(execFile)("systemd-analyze", ["security", "--offline=yes", "--no-pager", "--threshold=15", resolve(ROOT, "etc/systemd/tuplecast.service")]);
+});
+
+test("check --quiet says nothing of a good configuration, and what is wrong with a bad one", async () => {
+    assert.deepEqual(await run(["check", "--quiet"]), { code: 0, stdout: "", stderr: "" });
+    const bad = await run(["check", "--quiet"], { TUPLECAST_LISTEN: "nonsense" });
+    assert.equal(bad.code, 78);
+    assert.match(bad.stderr, /listen/);
+});
+
+describe("files for containers", () => {
+    for (const file of ["Dockerfile", "etc/compose/compose.yaml", "etc/kubernetes/tuplecast.yaml"])
+        test(`${file} uses settings that there are`, () => {
+            const used = read(file).match(/(?<!-D)TUPLECAST_[A-Z_]+/g);
+            assert.ok(used.length > 0);
+            assert.deepEqual(used.filter((name) => !VARIABLES.has(name)), []);
+        });
+
+    test("compose: the gateway waits for the database side, writes nowhere, and only this machine reaches it", async () => {
+        const [{ services }] = await yaml("etc/compose/compose.yaml");
+        assert.deepEqual(services.setup.command, ["setup"]);
+        assert.equal(services.gateway.depends_on.setup.condition, "service_completed_successfully");
+        for (const { read_only, cap_drop } of [services.setup, services.gateway]) assert.deepEqual([read_only, cap_drop], [true, ["ALL"]]);
+        assert.deepEqual(services.gateway.ports, ["127.0.0.1:8080:8080"]);
+    });
+
+    test("Kubernetes: labels, ports and probes fit together, and the probes' addresses answer", async (t) => {
+        const documents = await yaml("etc/kubernetes/tuplecast.yaml");
+        const [deployment, service, budget] = ["Deployment", "Service", "PodDisruptionBudget"].map((kind) => documents.find((document) => document.kind === kind));
+        const { metadata, spec } = deployment.spec.template;
+        for (const selector of [deployment.spec.selector.matchLabels, service.spec.selector, budget.spec.selector.matchLabels])
+            assert.deepEqual(selector, metadata.labels);
+        const [container] = spec.containers;
+        assert.equal(service.spec.ports[0].targetPort, container.ports[0].name);
+        assert.deepEqual([spec.securityContext.runAsNonRoot, container.securityContext.readOnlyRootFilesystem], [true, true]);
+        const database = await createDatabase(t);
+        const gateway = await startGateway(t, database.env);
+        await gateway.ready(30_000);
+        for (const probe of [container.livenessProbe, container.readinessProbe]) assert.equal((await gateway.get(probe.httpGet.path)).status, 200);
+    });
+});
