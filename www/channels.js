@@ -2,13 +2,15 @@
 // are watched.
 
 import { $, setText, template } from "./dom.js";
+import { Refusal } from "./gateway.js";
 import { counted, number } from "./words.js";
 
 const POLL_MS = 3000;
 const SHOWN_MAX = 100;
 
 export class ChannelList {
-    #base;
+    #gateway;
+    #onRefused;
     #watched = [];
     #listing = null; // { items, patterns, read_ms }
     #before = null; // the listing before it, for rates
@@ -16,9 +18,10 @@ export class ChannelList {
     #lines = new Map(); // channel -> its li
     #asking = false;
 
-    // onPick(channels) is called when the visitor ticks or unticks one.
-    constructor(base, onPick) {
-        this.#base = base;
+    // onPick(channels) is called when the visitor ticks or unticks one; onRefused(status) when the list is refused.
+    constructor(gateway, onPick, onRefused) {
+        this.#gateway = gateway;
+        this.#onRefused = onRefused;
         $("channels").addEventListener("change", () => onPick(this.ticked()));
         $("find").addEventListener("input", () => this.#draw());
         document.addEventListener("visibilitychange", () => this.#ask());
@@ -50,14 +53,15 @@ export class ChannelList {
         if (this.#asking || document.hidden) return;
         this.#asking = true;
         try {
-            const response = await fetch(new URL("channels", this.#base), { cache: "no-store" });
-            if (!response.ok) throw new Error(`The answer was ${response.status}.`);
-            const { items, patterns } = await response.json();
+            const { items, patterns } = await this.#gateway.ask("GET", "channels");
             this.#before = this.#listing;
             this.#listing = { items, patterns, read_ms: performance.now() };
             this.#problem = "";
-        } catch {
-            this.#problem = "The list of channels cannot be read just now.";
+        } catch (error) {
+            const refused = error instanceof Refusal && error.status >= 400 && error.status < 500;
+            this.#problem = refused ? (error.status === 401 ? "Channels are told to those who have a token." : error.message) : "The list of channels cannot be read just now.";
+            if (refused) this.#listing = null;
+            if (refused) this.#onRefused(error.status);
         }
         this.#asking = false;
         this.#draw();

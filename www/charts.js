@@ -6,6 +6,7 @@ import { milliseconds, number } from "./words.js";
 import uPlot from "./vendor/uplot.js";
 
 const HEIGHT = 96; // CSS pixels
+const WHOLE_STEPS = [1, 10, 100, 1000, 10_000, 100_000].flatMap((step) => [step, 2 * step, 5 * step]);
 
 export class Charts {
     #meter;
@@ -102,7 +103,7 @@ function options(chart, colour, onPoint) {
         series: [{}, ...(chart.bars ? [area] : [{ ...faint }, { ...line, points: { show: true, size: 3, fill: accent } }])],
         axes: [
             { ...axis, size: 22, space: 70, grid: { show: false }, values: (_, ticks) => ticks.map((at) => clockSeconds(new Date(at * 1000)).slice(0, 5)) },
-            { ...axis, size: 44, space: 28, grid: { stroke: colour("--line-faint"), width: 1 }, values: (_, ticks) => ticks.map((value) => (Number.isInteger(value) || value < 1 ? chart.format(value) : "")) },
+            { ...axis, size: 44, space: 28, ...(chart.bars && { incrs: WHOLE_STEPS }), grid: { stroke: colour("--line-faint"), width: 1 }, values: (_, ticks) => ticks.map((value) => chart.format(value)) },
         ],
         hooks: { setCursor: [(plot) => onPoint(plot.cursor.idx)] },
     };

@@ -25,7 +25,7 @@ export class ViewForm {
             this.#ask(typed === "" ? ticked() : [...ticked(), typed]);
         });
         form.addEventListener("change", ({ target }) => {
-            if (target.name !== "channel") this.#ask(ticked());
+            if (target.name !== "" && target.name !== "channel") this.#ask(ticked());
         });
         for (const list of LISTS)
             listElement(list)

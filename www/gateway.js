@@ -1,30 +1,30 @@
-// Requests to the gateway's REST interface, and the token that some of them need. The token is kept for this tab's session only.
-
-const KEY = "tuplecast token";
+// Requests to the gateway's REST interface, and the token that some of them need. It is kept for this tab's session only.
 
 // A refusal: status 0 when there was no answer. The message is made of sentences for a person.
 export class Refusal extends Error {
-    constructor(status, message, title = "") {
+    constructor(status, message) {
         super(message);
         this.status = status;
-        this.title = title;
     }
 }
 
 export class Gateway {
     #base;
+    #key;
 
-    constructor(base) {
+    // purpose: "triggers" or "streams", each of which has a token of its own.
+    constructor(base, purpose) {
         this.#base = base;
+        this.#key = `tuplecast token for ${purpose}`;
     }
 
     get token() {
-        return sessionStorage.getItem(KEY) ?? "";
+        return sessionStorage.getItem(this.#key) ?? "";
     }
 
     set token(text) {
-        if (text === "") sessionStorage.removeItem(KEY);
-        else sessionStorage.setItem(KEY, text);
+        if (text === "") sessionStorage.removeItem(this.#key);
+        else sessionStorage.setItem(this.#key, text);
     }
 
     // Resolves with the JSON of the answer, null without one; rejects with a Refusal.

@@ -8,6 +8,7 @@ import { enableCopying } from "./copy.js";
 import { $, announce, setText } from "./dom.js";
 import { exportEntries } from "./export.js";
 import { ViewForm } from "./form.js";
+import { Gateway } from "./gateway.js";
 import { Meter } from "./meter.js";
 import { Sieve } from "./sieve.js";
 import { browserCode, curlLine, notifyLine, putLine } from "./snippets.js";
@@ -27,11 +28,13 @@ let slowTimer = 0;
 let slow = false;
 let cleared = false;
 let announcedCount = 0;
+let latency = null; // of the meter, as of the last second
 
 const meter = new Meter();
 const sieve = new Sieve(() => table.sift());
 const table = new ChangeTable($("table"), (change) => sieve.passes(change), draw);
-const channels = new ChannelList(base, (picked) => choose(form.read(picked)));
+const streams = new Gateway(base, "streams");
+const channels = new ChannelList(streams, (picked) => choose(form.read(picked)), onRefused);
 const form = new ViewForm($("view"), () => channels.ticked(), choose);
 const triggers = new TriggerView(base, (channel) => channels.allows(channel));
 
@@ -53,13 +56,14 @@ function open(wanted) {
     table.clear();
     table.resume();
     meter.reset();
+    latency = null;
     cleared = false;
     announcedCount = 0;
     form.show(view);
     channels.show(view.channels);
     showSnippets();
     if (view.channels.length > 0)
-        stream = new Stream(streamAddress(view, base), { resume: view.from === "" }, { change: onChange, gap: onGap, state: onState });
+        stream = new Stream(streamAddress(view, base), { resume: view.from === "", token: streams.token }, { change: onChange, gap: onGap, state: onState });
     onState();
 }
 
@@ -76,8 +80,8 @@ function showSnippets() {
     if (isFiltered(view)) $("filters").open = true;
     $("put").textContent = putLine(base);
     if (!watching) return;
-    $("curl").textContent = curlLine(view, base);
-    $("code").textContent = browserCode(view, base);
+    $("curl").textContent = curlLine(view, base, streams.token !== "");
+    $("code").textContent = browserCode(view, base, streams.token !== "");
     $("notify").textContent = notifyLine(view);
     $("empty-live-text").textContent = isFiltered(view)
         ? "The next change that passes the filters appears here. To see one now, type this in psql:"
@@ -95,7 +99,21 @@ function onChange(change) {
     table.addChange(change);
 }
 
+// Streams may be for those who have a token. It is asked for when it is missing, or does not count.
+function onRefused(status) {
+    if (status === 401) $("stream-token-row").hidden = false;
+}
+
+function useToken(text) {
+    streams.token = text;
+    $("stream-token").value = "";
+    $("stream-token-row").hidden = true;
+    $("stream-token-forget").hidden = text === "";
+    open(view);
+}
+
 function onState() {
+    if (["refused", "reconnecting"].includes(phase())) onRefused(stream.status);
     clearTimeout(slowTimer);
     slow = false;
     if (phase() === "connecting")
@@ -121,7 +139,7 @@ function onGap(gap) {
 // ---- what is seen ----
 
 function draw() {
-    drawConnection({ stream, latency: meter.latency(), empty: table.size === 0, slow });
+    drawConnection({ stream, latency, empty: table.size === 0, slow });
     drawTools();
     drawEmpty();
 }
@@ -159,8 +177,10 @@ function drawEmpty() {
     }
 }
 
-// Once a second the rate, and now and then a word for those who listen.
+// Once a second rate and latency, and now and then a word for those who listen.
 setInterval(() => {
+    latency = meter.latency();
+    draw();
     const perSecond = stream ? meter.rate() : 0;
     const rate = perSecond >= 10 ? number(Math.round(perSecond)) : String(Math.round(perSecond * 10) / 10);
     setText("rate", stream?.received ? `${counted(stream.received, "change")} · ${rate}/s` : "");
@@ -194,6 +214,13 @@ $("use").addEventListener("click", () => {
     $("use").setAttribute("aria-expanded", String(opening));
 });
 
+$("stream-token-use").addEventListener("click", () => useToken($("stream-token").value.trim()));
+$("stream-token").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault(); // the form around it is not meant
+    useToken($("stream-token").value.trim());
+});
+$("stream-token-forget").addEventListener("click", () => useToken(""));
 $("again").addEventListener("click", () => stream?.again());
 enableCopying(document);
 
@@ -221,5 +248,6 @@ addEventListener("popstate", () => {
     const wanted = readView(new URLSearchParams(location.search));
     if (pageQuery(wanted) !== pageQuery(view)) open(wanted);
 });
+$("stream-token-forget").hidden = streams.token === "";
 showPart();
 open(view);

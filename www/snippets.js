@@ -2,11 +2,29 @@
 
 import { isFiltered, shortAddress } from "./address.js";
 
-export function curlLine(view, base) {
-    return `curl -N '${shortAddress(view, base)}'`;
+// The token stays out of the page here, too.
+export function curlLine(view, base, withToken) {
+    return `curl -N ${withToken ? '-H "Authorization: Bearer $TOKEN" ' : ""}'${shortAddress(view, base)}'`;
 }
 
-export function browserCode(view, base) {
+export function browserCode(view, base, withToken) {
+    return withToken ? clientCode(view, base) : plainCode(view, base);
+}
+
+// EventSource sends no token, so the client module does.
+function clientCode(view, base) {
+    return `import { connect } from "${new URL("tuplecast.js", base).href}";
+const changes = connect("${shortAddress(view, base)}", { token: "…" });
+changes.addEventListener("change", ({ detail }) => {
+  const { type, table, key, data } = detail;
+  console.log(type, table, key, data);
+});
+changes.addEventListener("gap", ({ detail }) => {
+  console.warn("Changes are missing, read your rows again:", detail.reason);
+});`;
+}
+
+function plainCode(view, base) {
     return `const changes = new EventSource("${shortAddress(view, base)}");
 changes.onmessage = (event) => {
   const { table, type, id, data } = JSON.parse(event.data);

@@ -11,12 +11,13 @@
 
 import { readChange } from "./change.js";
 import { connect } from "./tuplecast.js";
+import { refusalText } from "./words.js";
 
 const GAPS_KEPT_MAX = 50;
 
 export class Stream {
     phase = "connecting";
-    why = ""; // reconnecting: a reason of tuplecast.js; refused: a sentence
+    why = ""; // reconnecting: a reason of tuplecast.js, or a sentence; refused: a sentence
     since = Date.now(); // when this phase began
     received = 0;
     reconnects = 0;
@@ -28,11 +29,11 @@ export class Stream {
     #opened = false; // ever, so that the next time counts as a reconnect
     #ready = false; // on this connection
 
-    // address: of the stream. resume: goes on after a reload where it was. on.change(change), on.gap(gap) and
+    // address: of the stream. resume: goes on after a reload where it was. token: "" for none. on.change(change), on.gap(gap) and
     // on.state(stream) are called as things happen; on.state for every change of phase and nothing else. They may call close().
-    constructor(address, { resume }, on) {
+    constructor(address, { resume, token }, on) {
         this.#on = on;
-        this.#stream = connect(address, resume ? { resume: "page" } : {});
+        this.#stream = connect(address, { ...(resume && { resume: "page" }), ...(token && { token }) });
         const handlers = {
             state: () => this.#onState(),
             ready: () => this.#onReady(),
@@ -59,6 +60,11 @@ export class Stream {
         return this.#stream.role;
     }
 
+    // The HTTP status, where an answer was no stream.
+    get status() {
+        return this.#stream.status;
+    }
+
     close() {
         this.phase = "closed";
         this.#stream.close();
@@ -76,8 +82,8 @@ export class Stream {
             this.#opened = true;
             this.#ready = false;
             this.#onStatus();
-        } else if (state === "waiting") this.#enter("reconnecting", reason);
-        else if (state === "closed") this.#enter("refused", message || `The answer was ${status || reason}.`);
+        } else if (state === "waiting") this.#enter("reconnecting", message && ["refused", "ticket"].includes(reason) ? refusalText(status, message) : reason);
+        else if (state === "closed") this.#enter("refused", refusalText(status, message || `The answer was ${status || reason}.`));
         else if (this.phase === "refused" || !this.#opened) this.#enter("connecting");
     }
 

@@ -16,7 +16,7 @@ export class TriggerView {
 
     // allows(channel) says whether the gateway lets it be subscribed to; null when that is not known.
     constructor(base, allows) {
-        this.#gateway = new Gateway(base);
+        this.#gateway = new Gateway(base, "triggers");
         this.#allows = allows;
         this.#form = new TriggerForm(this.#gateway, allows, (trigger, created) => {
             announce(`${trigger.name} was ${created ? "created" : "replaced"}.`);
@@ -67,7 +67,9 @@ export class TriggerView {
             this.#gateway.token = "";
             this.#showParts({ token: true, problem });
             $("token").focus();
-        } else this.#showParts({ problem: refusal.message });
+        } else if (refusal.status === 404)
+            this.#showParts({ problem: "Triggers are not managed at this address: the gateway’s setting “management.listen” has moved them to one of their own." });
+        else this.#showParts({ problem: refusal.message });
     }
 
     #showParts({ list = false, empty = false, token = false, problem = "" }) {

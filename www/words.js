@@ -25,6 +25,7 @@ const WHYS = {
     unreachable: "The gateway cannot be reached. This page keeps trying by itself.",
     silent: "Nothing has come from the gateway for too long. This page connects again by itself.",
     online: "The network has changed. This page connects again by itself.",
+    ticket: "The gateway gives no ticket for the stream just now. This page keeps trying by itself.",
     refused: "Something between this page and the gateway is out of order. This page keeps trying by itself.",
     suspended: "The browser had put this page aside. It connects again as soon as it may.",
 };
@@ -32,6 +33,10 @@ const WHYS = {
 export const SLOW_TEXT =
     "No answer yet. Over HTTP/1.1 a browser opens no more than six connections to one host: " +
     "if this page is open in other tabs with other channels, close one of them.";
+
+export function refusalText(status, message) {
+    return status === 401 ? `Changes are for those who have a token here. Type yours under Channels. (${message})` : message;
+}
 
 const GAP_TEXTS = {
     restart: "The gateway was restarted, and what it kept in memory is gone.",
@@ -48,7 +53,7 @@ export function phaseLabel(phase) {
 
 // The sentence that goes with the label; empty when the label says it all.
 export function phaseText(phase, why) {
-    if (phase === "reconnecting") return WHYS[why] ?? "This page connects again by itself.";
+    if (phase === "reconnecting") return WHYS[why] ?? `${why} This page keeps trying by itself.`;
     return why || (TEXTS[phase] ?? "");
 }
 

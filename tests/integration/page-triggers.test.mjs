@@ -42,8 +42,8 @@ const trigger = async (gateway, name) => (await gateway.get(`/triggers/${name}`,
 /** The page at its triggers, with the token typed in. */
 async function visitTriggers(t, gateway) {
     const person = await visit(t, browser, gateway.origin, "/#triggers");
-    await person.page.getByLabel("Token").fill(TOKEN);
-    await person.button("Use it").click();
+    await person.page.getByLabel("Token", { exact: true }).fill(TOKEN);
+    await person.button("Use it", { exact: true }).click();
     await until(() => person.page.locator("#new-trigger").isEnabled(), "triggers can be created");
     return person;
 }
@@ -59,11 +59,11 @@ describe("the token", () => {
         await person.page.getByRole("link", { name: "Triggers" }).click();
         await person.page.getByRole("heading", { name: "The gateway asks for its token" }).waitFor();
         await assertAccessible(person.page, "the token is asked for");
-        await person.page.getByLabel("Token").fill("something else");
-        await person.button("Use it").click();
+        await person.page.getByLabel("Token", { exact: true }).fill("something else");
+        await person.button("Use it", { exact: true }).click();
         await person.page.getByText("The gateway does not take this token.").waitFor();
 
-        await person.page.getByLabel("Token").fill(TOKEN);
+        await person.page.getByLabel("Token", { exact: true }).fill(TOKEN);
         await person.page.keyboard.press("Enter");
         await person.page.getByRole("heading", { name: "No trigger yet" }).waitFor();
         await person.page.reload();

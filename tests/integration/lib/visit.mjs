@@ -88,8 +88,8 @@ export class Visit {
         return this.page.locator("#channels input:checked").evaluateAll((boxes) => boxes.map((box) => box.value));
     }
 
-    button(name) {
-        return this.page.getByRole("button", { name });
+    button(name, options) {
+        return this.page.getByRole("button", { name, ...options });
     }
 
     screenshot(name) {
