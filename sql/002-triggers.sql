@@ -241,7 +241,8 @@ $$;
 
 -- Statement level. There are three ways: most statements change one row, and what that costs is what writers feel, so it is done with one query and
 -- as few expressions as can be (each is set up anew in each transaction); a few rows go a way that needs no planning; many rows, or large ones,
--- are worth a query of their own, which names the table's columns.
+-- are worth a query of their own, which names the table's columns. Triggers of no special kind have a function of their own, which puts one more way
+-- before these (below, slots).
 --
 -- The first way has no search_path of its own either, which would be a tenth of its cost: until the others set it, every name and every
 -- operator says its schema.
@@ -257,7 +258,7 @@ DECLARE
     olds pg_catalog.json[];
     keys pg_catalog.text[];
     names pg_catalog.text[];
-    with_old boolean := false;
+    with_old boolean;
     head pg_catalog.text;
     settings pg_catalog.text[];
 BEGIN
@@ -286,6 +287,7 @@ BEGIN
     settings := ARRAY[pg_catalog.current_setting('search_path'), pg_catalog.current_setting('jit'), pg_catalog.current_setting('work_mem')];
     IF pg_catalog.concat(pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('jit', 'off', true)) IS NULL THEN
     END IF;
+    with_old := false;
     IF coalesce(TG_ARGV[1], '') <> '' THEN
         with_old := TG_OP = 'UPDATE' AND coalesce((TG_ARGV[1]::json ->> 'old')::boolean, false);
         IF TG_ARGV[1]::json -> 'columns' IS NOT NULL THEN
@@ -374,10 +376,191 @@ BEGIN
 END
 $$;
 
+------------------------------------------------------------------------------------------------------------------------------------------
+-- Slots: functions of triggers of no special kind
+--
+-- A change of one row costs the writer little more than what the function looks up: names, key, arguments. PostgreSQL keeps the plan of a query for as
+-- long as the session lives, and plans anew when the table is altered; so what is written into the query as a constant need not be looked up.
+-- Therefore such a trigger (statement level, no options) has a function of its own, tuplecast.live_<number>, a slot. It is live_statement() with one
+-- query in front, the fast way, which names the table, its key and the columns to be measured, and sends everything.
+--
+-- The fast way is right only while all that is as it was. is_current() says so; being declared IMMUTABLE (which is not the truth) it is asked when the
+-- query is planned and not when it runs. After ALTER TABLE, live_statement() does the work; to put the trigger again makes it fast again. A slot
+-- without a trigger is taken by the next one.
+-- The query must be possible to plan whatever has become of the table: each column that it names stands in a row of nulls around it, too, where the name is
+-- found when the table has it no more, and is cast to text before anything is done with it.
+------------------------------------------------------------------------------------------------------------------------------------------
+
+-- The fast way of a table, with $current for the question whether it is right; null when there is none: a type of somebody's own has
+-- output of unknown length (and may bring a function), and very many columns are better looked up.
+CREATE FUNCTION tuplecast.fast_way(relation oid, operation text, channel text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    keys text[] := coalesce(tuplecast.key_columns(relation), '{}');
+    head text;
+    id text := 'null'; -- as a format of format()
+    id_values text := '';
+    measures text[] := '{}';
+    named text[] := '{}';
+    fixed integer := 100; -- the largest length of what is not measured
+    c record;
+BEGIN
+    SELECT tuplecast.payload_head(nspname, relname, operation) INTO head
+      FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace WHERE r.oid = relation;
+    fixed := fixed + octet_length(head);
+    FOR c IN
+        WITH RECURSIVE base AS (
+            SELECT attname::text, attnum, t.oid, t.typtype, t.typbasetype, t.typnamespace, t.typelem
+              FROM pg_attribute JOIN pg_type t ON t.oid = atttypid WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped
+            UNION ALL
+            SELECT attname, attnum, t.oid, t.typtype, t.typbasetype, t.typnamespace, t.typelem
+              FROM base b JOIN pg_type t ON b.typtype = 'd' AND t.oid = b.typbasetype
+        )
+        SELECT attname AS name, format('%I', attname) AS quoted, attname = ANY (keys) AS is_key, b.oid::regtype AS type,
+               b.typnamespace = 'pg_catalog'::regnamespace AND b.typtype IN ('b', 'r')
+               AND (b.typelem = 0 OR EXISTS (SELECT FROM pg_type e WHERE e.oid = b.typelem AND e.typtype IN ('b', 'r')
+                                                AND e.typnamespace = b.typnamespace)) AS is_builtin,
+               CASE WHEN b.oid IN ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype, 'float8'::regtype,
+                                   'oid'::regtype, 'uuid'::regtype, 'date'::regtype, 'time'::regtype, 'timetz'::regtype,
+                                   'timestamp'::regtype, 'timestamptz'::regtype) THEN 50 ELSE 0 END AS width
+          FROM base b WHERE typtype <> 'd' ORDER BY attnum
+    LOOP
+        IF NOT c.is_builtin OR cardinality(named) >= 50 THEN
+            RETURN NULL;
+        END IF;
+        fixed := fixed + octet_length(to_json(c.name)::text) * CASE WHEN c.is_key THEN 2 ELSE 1 END + c.width * CASE WHEN c.is_key THEN 2 ELSE 1 END + 10;
+        IF c.width = 0 THEN
+            -- The length of a text is known without looking at it. What is large of another type is not made text to be measured.
+            measures := measures || format(
+                CASE WHEN c.type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
+                     THEN 'COALESCE(pg_catalog.octet_length(%1$s::pg_catalog.text), 0)'
+                     ELSE 'CASE WHEN pg_catalog.pg_column_size(%1$s) OPERATOR(pg_catalog.>) 1200 THEN 10000'
+                          ' ELSE COALESCE(pg_catalog.octet_length(%1$s::pg_catalog.text), 0) END' END, c.quoted);
+            IF c.is_key THEN
+                measures := measures || measures[cardinality(measures)];
+            END IF;
+        END IF;
+        IF c.is_key OR c.width = 0 THEN
+            named := named || format('NULL::pg_catalog.text AS %s', c.quoted);
+        END IF;
+    END LOOP;
+    IF fixed > 5000 THEN
+        RETURN NULL;
+    END IF;
+    IF cardinality(keys) > 0 THEN
+        SELECT string_agg(CASE WHEN cardinality(keys) = 1 THEN '%s' ELSE replace(to_json(k)::text, '%', '%%') || ':%s' END, ',' ORDER BY i),
+               string_agg(format(CASE WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN ', %I'
+                                      ELSE ', pg_catalog.to_json(%I)' END, k), '' ORDER BY i)
+          INTO id, id_values
+          FROM unnest(keys) WITH ORDINALITY AS u (k, i) JOIN pg_attribute ON attrelid = relation AND attname = k;
+        IF cardinality(keys) > 1 THEN
+            id := '{' || id || '}';
+        END IF;
+    END IF;
+    -- A byte of a text is six at most in JSON.
+    RETURN format($fast$
+    PERFORM FROM (SELECT %s) k CROSS JOIN LATERAL (
+        SELECT FROM changed_rows n
+         WHERE $current AND CASE WHEN %s OPERATOR(pg_catalog.<) %s
+               THEN pg_catalog.pg_notify(%L, pg_catalog.format(%L, pg_catalog.nextval('tuplecast.serial')%s, pg_catalog.row_to_json(n.*))) IS NULL
+               ELSE tuplecast.send_long(%L, %L, %s, n.*) END
+        UNION ALL
+        SELECT FROM pg_catalog.generate_series(1, 1) WHERE NOT $current
+    ) c;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+$fast$,
+        array_to_string(named, ', '), coalesce(array_to_string(NULLIF(measures, '{}'), ' OPERATOR(pg_catalog.+) '), '0'), (7900 - fixed) / 6, channel,
+        replace(head, '%', '%%') || '%s,"id":' || id || ',"data":%s}', id_values, channel, head,
+        CASE WHEN cardinality(keys) > 0 THEN format('pg_catalog.format(%L%s)', id, id_values) ELSE '''null''' END);
+END
+$$;
+
+-- A row that may be too long for the fast way. False: there is nothing more to do.
+CREATE FUNCTION tuplecast.send_long(channel text, head text, id text, changed record) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN pg_notify(channel, tuplecast.payload(head || nextval('tuplecast.serial') || ',"id":', id,
+                                                CASE WHEN pg_column_size(changed) <= 500000 THEN row_to_json(changed)::text ELSE '' END,
+                                                NULL, NULL)) IS NULL;
+END
+$$;
+
+-- Is the fast way that has this digest the one that the only trigger of the slot would get now? A transaction whose snapshot is older than the
+-- plan may not see what has become of the table: there the answer is no. It must not fail: the writer would.
+CREATE FUNCTION tuplecast.is_current(slot integer, digest text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    t record;
+BEGIN
+    IF current_setting('transaction_isolation') LIKE 'read %' THEN
+        SELECT tgrelid, tgtype, tgargs INTO STRICT t FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.live_%s()', slot));
+        RETURN coalesce(md5(tuplecast.fast_way(t.tgrelid, CASE WHEN t.tgtype & 4 > 0 THEN 'INSERT' WHEN t.tgtype & 16 > 0 THEN 'UPDATE' ELSE 'DELETE' END,
+                                               convert_from(substring(t.tgargs FROM 1 FOR position('\x00'::bytea IN t.tgargs) - 1),
+                                                            getdatabaseencoding()))) = digest, false);
+    END IF;
+    RETURN false;
+EXCEPTION WHEN OTHERS THEN
+    RETURN false;
+END
+$$;
+
+-- Writes the function of a slot, which becomes our owner's, for who may put triggers on the table. Who does it with a slot that is another's
+-- would make that one slower and nothing else, because is_current() says no.
+CREATE FUNCTION tuplecast.make_slot(slot integer, relation regclass, operation text, channel text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    way text := tuplecast.fast_way(relation, operation, channel);
+    body text := (SELECT prosrc FROM pg_proc WHERE oid = 'tuplecast.live_statement()'::regprocedure);
+    start integer := position(E'\nBEGIN\n' IN body) + length(E'\nBEGIN\n');
+BEGIN
+    IF NOT coalesce(has_table_privilege(session_user, relation, 'TRIGGER'), false) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('permission denied: %s may not put triggers on %s.', session_user, relation);
+    ELSIF way IS NULL OR coalesce(slot NOT BETWEEN 1 AND 999999, true)
+          OR EXISTS (SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.live_%s()', slot)) AND tgrelid <> relation) THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('Slot %s cannot be made for %s.', slot, relation);
+    END IF;
+    EXECUTE format('CREATE OR REPLACE FUNCTION tuplecast.live_%s() RETURNS trigger LANGUAGE plpgsql STABLE SECURITY DEFINER AS %L', slot,
+                   E'\n#variable_conflict use_column' || left(body, start - 1)
+                   || replace(way, '$current', format('tuplecast.is_current(%s, %L)', slot, md5(way))) || substr(body, start));
+END
+$$;
+
+-- A slot that no trigger has, and nobody else takes before the transaction ends.
+CREATE FUNCTION tuplecast.take_slot(taken integer[]) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    used integer[] := tuplecast.used_slots();
+    slot integer;
+BEGIN
+    FOR slot IN SELECT i FROM generate_series(1, cardinality(used) + 1000) i WHERE i <> ALL (used) AND i <> ALL (taken) LOOP
+        -- Whoever had the lock may have put a trigger meanwhile.
+        IF pg_try_advisory_xact_lock(hashtextextended('tuplecast slot ' || slot, 0)) AND slot <> ALL (tuplecast.used_slots()) THEN
+            RETURN slot;
+        END IF;
+    END LOOP;
+    RAISE lock_not_available USING MESSAGE = 'Very many triggers are put at once.', HINT = 'Try again.';
+END
+$$;
+
+-- Read from the catalog as the statement sees it: a look-up by name may be answered from memory.
+CREATE FUNCTION tuplecast.used_slots() RETURNS integer[]
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT ARRAY(SELECT substring(proname FROM '[0-9]+')::integer FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid
+                  WHERE pronamespace = 'tuplecast'::regnamespace AND proname ~ '^live_[0-9]{1,6}$')
+$$;
+
 REVOKE EXECUTE ON FUNCTION tuplecast.key_columns(oid), tuplecast.key_of(oid, json), tuplecast.pick(json, text[]),
     tuplecast.changed_members(json, json, text[]), tuplecast.payload(text, text, text, text, text),
     tuplecast.send(text, text, text[], text[], json, json), tuplecast.bulk_query(oid, text[], text, text),
-    tuplecast.payload_head(text, text, text) FROM PUBLIC;
+    tuplecast.payload_head(text, text, text), tuplecast.send_long(text, text, text, record) FROM PUBLIC;
 
 ------------------------------------------------------------------------------------------------------------------------------------------
 -- What there is
@@ -417,12 +600,13 @@ SELECT t.oid AS trigger,
                                                         FOR length(a.rest) - position('\x00'::bytea IN a.rest) - 1), getdatabaseencoding()), ' ')
        END AS operations,
        ARRAY(SELECT attname::text FROM unnest(t.tgattr) WITH ORDINALITY AS u (number, position)
-               JOIN pg_attribute ON attrelid = t.tgrelid AND attnum = u.number ORDER BY u.position) AS update_of
+               JOIN pg_attribute ON attrelid = t.tgrelid AND attnum = u.number ORDER BY u.position) AS update_of,
+       (SELECT substring(proname FROM '^live_([0-9]{1,6})$')::integer FROM pg_proc WHERE oid = t.tgfoid) AS slot
   FROM pg_trigger t
   CROSS JOIN LATERAL (SELECT position('\x00'::bytea IN t.tgargs) - 1, substring(t.tgargs FROM position('\x00'::bytea IN t.tgargs) + 1))
        AS a (first, rest)
  WHERE t.tgfoid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace
-                                               AND proname IN ('live', 'live_statement', 'durable', 'durable_statement')) AND t.tgparentid = 0
+                                               AND proname ~ '^(live|durable)(_statement)?$|^live_[0-9]{1,6}$') AND t.tgparentid = 0
    AND t.tgname ~ '^tuplecast:.*:(row|insert|update|delete|truncate)$';
 
 CREATE VIEW tuplecast.triggers AS
@@ -704,7 +888,7 @@ $$;
 -- The statements that make the parts of a trigger. `options` is what becomes the second argument.
 CREATE FUNCTION tuplecast.part_statements(trigger_name text, wanted oid, channel text, operations text[], options json, row_level boolean,
                                           OUT parts text[], OUT statements text[])
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     arguments text := quote_literal(channel)
@@ -717,6 +901,9 @@ DECLARE
     event text;
     condition text;
     form text;
+    way text;
+    slot integer;
+    slots integer[] := '{}';
 BEGIN
     parts := '{}';
     statements := '{}';
@@ -739,10 +926,25 @@ BEGIN
             form := format('FOR EACH ROW WHEN (%s) EXECUTE FUNCTION tuplecast.%s', condition, kind);
         ELSE
             -- Each table of rows that is named is kept for us by PostgreSQL: old ones only when they are wanted.
-            form := format('REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.%s_statement',
+            form := format('REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.%s',
                            CASE WHEN operation = 'DELETE' THEN 'OLD TABLE AS changed_rows'
                                 WHEN operation = 'UPDATE' AND (options ->> 'old')::boolean THEN 'OLD TABLE AS old_rows NEW TABLE AS changed_rows'
                                 ELSE 'NEW TABLE AS changed_rows' END, kind);
+            way := CASE WHEN options::text = '{}' AND has_table_privilege(session_user, wanted, 'TRIGGER')
+                        THEN tuplecast.fast_way(wanted, operation, channel) END;
+            IF way IS NULL THEN
+                form := form || '_statement';
+            ELSE
+                SELECT p.slot INTO slot FROM tuplecast.parts p
+                 WHERE p.full_name = format('tuplecast:%s:%s', trigger_name, lower(operation)) AND p.relation = wanted
+                   AND (SELECT count(*) = 1 FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.live_%s()', p.slot)));
+                slot := coalesce(slot, tuplecast.take_slot(slots));
+                slots := slots || slot;
+                form := format('%s_%s', form, slot);
+                IF NOT EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.live_%s()', slot)) AND prosrc LIKE '%' || md5(way) || '%') THEN
+                    statements := statements || format('SELECT tuplecast.make_slot(%s, %L, %L, %L)', slot, wanted::regclass, operation, channel);
+                END IF;
+            END IF;
         END IF;
         parts := parts || lower(operation);
         statements := statements || format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s(%s)',
@@ -877,7 +1079,7 @@ BEGIN
       FROM tuplecast.part_statements(name, wanted, channel, operations, options, row_level) p;
     IF NOT created AND found.channel = channel AND found.operations = operations AND found.options::jsonb = options::jsonb
        AND coalesce(found.update_of, '{}') = update_of AND found.row_level = row_level AND found.enabled AND found.equal
-       AND found.parts @> parts AND parts @> found.parts THEN
+       AND found.parts @> parts AND parts @> found.parts AND array_to_string(statements, E'\n') !~ '(^|\n)SELECT tuplecast.make_slot' THEN
         answer := tuplecast.trigger_json(found);
         IF dry_run THEN
             answer := json_build_object('sql', '[]'::json, 'trigger', answer::json);

@@ -1,0 +1,224 @@
+// Slots: a plain trigger has a function of its own, with the names of its table written into a query. Whatever happens to the table afterwards,
+// what it sends is right, and no write fails.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { before, describe, test } from "node:test";
+import { promisify } from "node:util";
+import { define, install, Listener, put, watched } from "./lib/changes.mjs";
+import { createDatabase } from "./lib/database.mjs";
+import { wholeFile } from "./lib/whole_file.mjs";
+
+const file = wholeFile();
+let database;
+
+before(async () => {
+    database = await createDatabase(file);
+    await install(database);
+});
+
+/** Of each of the table's triggers that has a slot: is the fast way right? */
+async function fast(table, from = database) {
+    const rows = await from.query(
+        `SELECT tuplecast.is_current(p.slot, substring(prosrc FROM 'is_current\\(\\d+, ''([0-9a-f]+)'''))
+           FROM tuplecast.parts p JOIN pg_proc ON proname = 'live_' || p.slot AND pronamespace = 'tuplecast'::regnamespace
+          WHERE p.relation = $1::regclass`,
+        [table],
+    );
+    return rows.map(([answer]) => answer).join("");
+}
+
+const slots = (table) => database.query("SELECT slot FROM tuplecast.parts WHERE relation = $1::regclass AND slot IS NOT NULL ORDER BY 1", [table]);
+const brief = (events) => events.map(({ schema, table, type, id, data }) => [schema, table, type, id, data]);
+
+describe("a table is altered", () => {
+    // [what, by whom else, the table's name then, the key and row that a new row then has]
+    const alterations = [
+        ["the table gets another name", "ALTER TABLE %t RENAME TO %t_now", "%t_now", { id: 2, a: "x" }],
+        ["the key gets another name", "ALTER TABLE %t RENAME id TO pk", "%t", { pk: 2, a: "x" }],
+        ["a measured column gets another name", "ALTER TABLE %t RENAME a TO b", "%t", { id: 2, b: "x" }],
+        ["the names of key and column are exchanged", "ALTER TABLE %t RENAME id TO t; ALTER TABLE %t RENAME a TO id; ALTER TABLE %t RENAME t TO a", "%t", { a: 2, id: "x" }],
+        ["the key becomes a text", "ALTER TABLE %t ALTER id TYPE text", "%t", { id: "2", a: "x" }],
+        ["the text becomes a list of numbers", "ALTER TABLE %t ALTER a TYPE integer[] USING NULL", "%t", { id: 2, a: null }, "NULL"],
+        ["a column comes", "ALTER TABLE %t ADD c numeric DEFAULT 'NaN'", "%t", { id: 2, a: "x", c: "NaN" }],
+        ["a column of somebody's own type comes", "CREATE TYPE %t_mood AS ENUM ('calm'); ALTER TABLE %t ADD c %t_mood DEFAULT 'calm'", "%t", { id: 2, a: "x", c: "calm" }],
+        ["a column goes", "ALTER TABLE %t DROP a", "%t", { id: 2 }, null],
+        ["the key goes", "ALTER TABLE %t DROP CONSTRAINT %t_pkey", "%t", { id: 2, a: "x" }, "'x'", null],
+        ["the key is another column", "ALTER TABLE %t DROP CONSTRAINT %t_pkey; UPDATE %t SET a = 'y'; ALTER TABLE %t ADD PRIMARY KEY (a)", "%t", { id: 2, a: "x" }, "'x'", "x"],
+    ];
+    for (const fresh of [false, true])
+        for (const [index, [what, sql, name, row, value = "'x'", id = Object.values(row)[0]]] of alterations.entries())
+            test(`${what} (${fresh ? "before a session's first write" : "between two writes of a session"})`, async (t) => {
+                const table = `altered_${index}_${fresh}`;
+                const listener = await watched(t, database, table, "id integer PRIMARY KEY, a text");
+                const writer = await database.connect(t);
+                if (!fresh) await writer.query(`INSERT INTO ${table} VALUES (1, 'first')`);
+                else await database.query(`INSERT INTO ${table} VALUES (1, 'first')`);
+                assert.equal(await fast(table), "ttt");
+                assert.equal((await listener.events())[0].data.a, "first");
+                await database.query(sql.replaceAll("%t", table));
+                await listener.events();
+                const now = name.replace("%t", table);
+                for (const count of [1, 3]) {
+                    await writer.query(`INSERT INTO ${now} SELECT 2 ${value === null ? "" : `, ${value}`} FROM generate_series(1, ${count}) ${/key goes/.test(what) ? "" : "LIMIT 1"}`);
+                    const events = await listener.events();
+                    assert.equal(events.length, /key goes/.test(what) ? count : 1);
+                    assert.deepEqual(brief(events)[0], ["public", now, "INSERT", id, row]);
+                    await writer.query(`DELETE FROM ${now} WHERE ${Object.keys(row)[Object.keys(row).findIndex((key) => row[key] === 2 || row[key] === "2")]}::text = '2'`);
+                    assert.equal((await listener.events())[0].type, "DELETE");
+                }
+                // To put it again makes it fast again, unless there is a type of somebody's own.
+                await put(database, table, define(now, { channel: `${table}_changes` }));
+                assert.equal(await fast(now), /own type/.test(what) ? "fff" : "ttt");
+                await writer.query(`INSERT INTO ${now} SELECT 2 ${value === null ? "" : `, ${value}`}`);
+                assert.deepEqual(brief(await listener.events()), [["public", now, "INSERT", id, row]]);
+                assert.deepEqual((await put(database, table, define(now, { channel: `${table}_changes` }), { dryRun: true })).sql, []);
+            });
+
+    test("the schema gets another name", async (t) => {
+        await database.query("CREATE SCHEMA before; CREATE TABLE before.things (id integer PRIMARY KEY)");
+        await put(database, "things", define("things", { schema: "before" }));
+        const listener = await Listener.open(t, database, "things_changes");
+        const writer = await database.connect(t);
+        await writer.query("INSERT INTO before.things VALUES (1)");
+        await database.query("ALTER SCHEMA before RENAME TO afterwards");
+        await writer.query("INSERT INTO afterwards.things VALUES (2)");
+        assert.deepEqual((await listener.events()).map(({ schema }) => schema), ["before", "afterwards"]);
+    });
+
+    test("all its columns go", async (t) => {
+        const listener = await watched(t, database, "emptied", "id integer PRIMARY KEY");
+        const writer = await database.connect(t);
+        await writer.query("INSERT INTO emptied VALUES (1)");
+        await database.query("ALTER TABLE emptied DROP id");
+        await writer.query("INSERT INTO emptied DEFAULT VALUES");
+        assert.deepEqual((await listener.events()).map(({ id, data }) => [id, data]), [[1, { id: 1 }], [null, {}]]);
+    });
+
+    test("in the writer's own transaction, and back again with it", async (t) => {
+        const listener = await watched(t, database, "hither", "id integer PRIMARY KEY, a text");
+        const writer = await database.connect(t);
+        await writer.query("INSERT INTO hither VALUES (1, 'a')");
+        await writer.query("BEGIN; ALTER TABLE hither RENAME id TO pk; INSERT INTO hither VALUES (2, 'b'); SAVEPOINT s; ALTER TABLE hither RENAME TO thither");
+        await writer.query("INSERT INTO thither VALUES (3, 'c'); ROLLBACK TO s; INSERT INTO hither VALUES (4, 'd'); COMMIT");
+        await writer.query("BEGIN; ALTER TABLE hither RENAME pk TO id; ROLLBACK; INSERT INTO hither VALUES (5, 'e')");
+        assert.deepEqual(
+            (await listener.events()).map(({ table, id, data }) => [table, id, Object.keys(data)[0]]),
+            [["hither", 1, "id"], ["hither", 2, "pk"], ["hither", 4, "pk"], ["hither", 5, "pk"]],
+        );
+    });
+
+    for (const level of ["REPEATABLE READ", "SERIALIZABLE"])
+        test(`by somebody else, in a transaction that does not see it: ${level}`, async (t) => {
+            const table = `unseen_${level[0].toLowerCase()}`;
+            const listener = await watched(t, database, table, "id integer PRIMARY KEY, a text");
+            const writer = await database.connect(t);
+            await writer.query(`BEGIN ISOLATION LEVEL ${level}`);
+            await writer.query("SELECT count(*) FROM pg_class"); // the transaction's snapshot
+            await database.query(`ALTER TABLE ${table} RENAME id TO pk; ALTER TABLE ${table} RENAME TO ${table}_now`);
+            await writer.query(`INSERT INTO ${table}_now VALUES (1, 'a')`);
+            await writer.query("COMMIT");
+            await writer.query(`INSERT INTO ${table}_now VALUES (2, 'b')`);
+            assert.deepEqual(brief(await listener.events()), [1, 2].map((pk) => ["public", `${table}_now`, "INSERT", pk, { pk, a: "ab"[pk - 1] }]));
+        });
+});
+
+describe("slots", () => {
+    test("are one for each operation, and are taken again when their trigger is gone", async (t) => {
+        const first = await watched(t, database, "leaving", "id integer PRIMARY KEY, a text");
+        const writer = await database.connect(t);
+        await writer.query("INSERT INTO leaving VALUES (1, 'a')");
+        assert.equal((await first.events()).length, 1);
+        const taken = await slots("leaving");
+        assert.equal(taken.length, 3);
+        await database.query("SELECT tuplecast.drop_trigger('leaving', NULL, false)");
+        const second = await watched(t, database, "coming", "pk bigint PRIMARY KEY, b bytea");
+        assert.deepEqual(await slots("coming"), taken);
+        await writer.query("INSERT INTO leaving VALUES (2, 'b'); INSERT INTO coming VALUES (3, 'c')");
+        assert.deepEqual(brief(await second.events()), [["public", "coming", "INSERT", 3, { pk: 3, b: "\\x63" }]]);
+        assert.deepEqual(await first.events(), []);
+    });
+
+    test("that two triggers share, because somebody copied the statement, are not used: each sends its own", async (t) => {
+        const first = await watched(t, database, "original", "id integer PRIMARY KEY, a text");
+        await database.query("CREATE TABLE copy (no integer PRIMARY KEY)");
+        const [[slot]] = await slots("original");
+        await database.query(`CREATE TRIGGER "tuplecast:copy:insert" AFTER INSERT ON copy REFERENCING NEW TABLE AS changed_rows
+                              FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.live_${slot}('copies')`);
+        const second = await Listener.open(t, database, "copies");
+        await database.query("INSERT INTO copy VALUES (7); INSERT INTO original VALUES (1, 'a')");
+        assert.deepEqual(brief(await second.events()), [["public", "copy", "INSERT", 7, { no: 7 }]]);
+        assert.deepEqual(brief(await first.events()), [["public", "original", "INSERT", 1, { id: 1, a: "a" }]]);
+        // To put the copy again gives it a slot of its own.
+        await put(database, "copy", define("copy", { channel: "copies", operations: ["INSERT"] }));
+        assert.equal(await fast("copy"), "t");
+        assert.equal(await fast("original"), "ttt");
+    });
+
+    test("are made only by who may put triggers on the table", async (t) => {
+        await database.query(`CREATE TABLE guarded (id integer PRIMARY KEY); CREATE ROLE nobody_${database.name}`);
+        const client = await database.connect(t);
+        await client.query(`SET SESSION AUTHORIZATION nobody_${database.name}`);
+        for (const slot of [1, 999_999])
+            await assert.rejects(client.query("SELECT tuplecast.make_slot($1, 'public.guarded', 'INSERT', 'stolen')", [slot]), /may not put triggers/);
+    });
+
+    test("two put at once take different ones", async (t) => {
+        const count = 6;
+        await Promise.all(
+            Array.from({ length: count }, async (_, i) => {
+                const client = await database.connect(t);
+                await client.query(`CREATE TABLE parallel_${i} (id integer PRIMARY KEY)`);
+                await put(client, `parallel_${i}`, define(`parallel_${i}`));
+            }),
+        );
+        for (let i = 0; i < count; i++) assert.equal(await fast(`parallel_${i}`), "ttt");
+    });
+
+    test("come back from a dump, and are right there", async (t) => {
+        const other = await createDatabase(t);
+        await watched(t, database, "dumped", "id integer PRIMARY KEY, a text");
+        await database.query("INSERT INTO dumped VALUES (1, 'a')");
+        await promisify(execFile)("sh", ["-c", `pg_dump --no-owner "$1" | psql -qX -v ON_ERROR_STOP=1 "$2"`, "sh", database.name, other.name]);
+        const listener = await Listener.open(t, other, "dumped_changes");
+        assert.equal(await fast("dumped", other), "ttt");
+        await other.query("INSERT INTO dumped VALUES (2, 'b')");
+        assert.deepEqual(brief(await listener.events()), [["public", "dumped", "INSERT", 2, { id: 2, a: "b" }]]);
+    });
+});
+
+describe("what is measured", () => {
+    // Each is near the longest that passes, or far beyond it, in a way of its own.
+    const values = {
+        "numeric with 131,072 digits": ["numeric", "1e131071"],
+        "bytea": ["bytea", "decode(repeat('ab', 3900), 'hex')"],
+        "jsonb": ["jsonb", `to_jsonb(repeat('"', 3950))`],
+        "text[] of quotes": ["text[]", `array_fill('"'::text, ARRAY[1900])`],
+        "boolean[]": ["boolean[]", "array_fill(true, ARRAY[1300])"],
+        "compressed text": ["text", "repeat('a', 400000)"],
+        "control characters": ["text", "repeat(E'\\x01', 1330)"],
+        "tsvector": ["tsvector", "to_tsvector('simple', (SELECT string_agg(i::text, ' ') FROM generate_series(1, 600) i))"],
+        "interval": ["interval", "interval '-178000000 years'"],
+        "float8": ["float8", "-1.7976931348623157e308"],
+        "a domain over text": ["long_text", "repeat('a', 7900)"],
+        "a range": ["numrange", "numrange(repeat('1', 3900)::numeric, repeat('2', 3900)::numeric)"],
+    };
+    test("of built-in types, one row and several: no write fails, and what is sent is the row or says what was cut", async (t) => {
+        await database.query("CREATE DOMAIN long_text AS text");
+        for (const [index, [what, [type, value]]] of Object.entries(values).entries()) {
+            const table = `measured_${index}`;
+            const listener = await watched(t, database, table, `id integer PRIMARY KEY, v ${type}, w ${type}`);
+            assert.equal(await fast(table), "ttt", what);
+            await database.query(`INSERT INTO ${table} VALUES (1, ${value}); INSERT INTO ${table} SELECT i, ${value}, ${value} FROM generate_series(2, 4) i; UPDATE ${table} SET w = NULL`);
+            const texts = await listener.texts();
+            assert.equal(texts.length, 8, what);
+            for (const text of texts) {
+                assert.ok(Buffer.byteLength(text) < 8000, what);
+                const event = JSON.parse(text);
+                const row = await database.value(`SELECT row_to_json(t)::text FROM (SELECT $1::integer AS id, (${value})::${type} AS v, ${event.id > 1 && event.type === "INSERT" ? `(${value})::${type}` : `NULL::${type}`} AS w) t`, [event.id]);
+                if (event.cut) assert.ok(event.data === null && Buffer.byteLength(row) > 7700, `${what}: ${Buffer.byteLength(row)}`);
+                else assert.ok(text.endsWith(`"data":${row}}`), what);
+            }
+        }
+    });
+});
