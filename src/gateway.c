@@ -239,13 +239,6 @@ static const struct durable_stats *durable_stats(void *context)
     return gateway->durable ? durable_reader_stats(gateway->durable) : NULL;
 }
 
-static const char *durable_problem(void *context)
-{
-    const struct gateway *gateway = context;
-
-    return gateway->durable ? durable_reader_problem(gateway->durable) : "";
-}
-
 static int build_http(struct gateway *gateway, int listen_fd)
 {
     const struct http_services services = {
@@ -259,7 +252,6 @@ static int build_http(struct gateway *gateway, int listen_fd)
         .database_problem = database_problem,
         .call_trigger = call_trigger,
         .durable_stats = durable_stats,
-        .durable_problem = durable_problem,
         .context = gateway,
     };
 

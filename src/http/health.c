@@ -16,10 +16,10 @@ enum MHD_Result health_ready(struct exchange *exchange)
     const struct http_services *services = exchange->services;
 
     if (services->database_stats(services->context)->up) {
-        const char *problem = services->durable_problem(services->context);
+        const struct durable_stats *durable = services->durable_stats(services->context);
         char text[512] = "ok\n";
-        if (problem[0])
-            snprintf(text, sizeof(text), "ok\nno durable channels: %s\n", problem);
+        if (durable && durable->problem[0])
+            snprintf(text, sizeof(text), "ok\nno durable channels: %s\n", durable->problem);
         return reply_bytes(exchange, MHD_HTTP_OK, "text/plain; charset=utf-8", text, strlen(text));
     }
     return reply_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE, "The database is away: %s",

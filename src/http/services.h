@@ -21,7 +21,6 @@ struct http_services {
     const struct access *(*access)(void *context); /* the same */
     const struct database_stats *(*database_stats)(void *context);
     const struct durable_stats *(*durable_stats)(void *context); /* NULL: switched off */
-    const char *(*durable_problem)(void *context); /* why there are no durable channels; "" when there are */
     const struct program_stats *(*program_stats)(void *context);
     const char *(*database_problem)(void *context); /* "" while it is up */
     struct http_stats (*http_stats)(void *context); /* of all listeners together */

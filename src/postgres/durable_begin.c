@@ -10,9 +10,9 @@ enum { RETRY_MS = 30000 }; /* for a database without our schema */
 
 static void switch_off(struct durable_reader *reader, const char *why)
 {
-    if (strcmp(reader->problem, why) != 0)
+    if (strcmp(reader->stats.problem, why) != 0)
         log_info("no durable channels", log_text("reason", why));
-    snprintf(reader->problem, sizeof(reader->problem), "%s", why);
+    snprintf(reader->stats.problem, sizeof(reader->stats.problem), "%s", why);
     durable_set_mode(reader, MODE_OFF);
     hub_durable_channels(reader->hub, NULL, 0);
     loop_timer_set(&reader->timer, RETRY_MS, 0);
@@ -119,7 +119,8 @@ static void on_check_row(void *context, const PGresult *row, int number)
     /* Who tells another session's number is not the server. Locks of a session are of no use behind a pooler. */
     if (!reader->refusal[0] && durable_number(row, 1) != query_queue_session(reader->queue))
         snprintf(reader->refusal, sizeof(reader->refusal),
-                 "there is a pooler between this gateway and the database: connect to the server itself");
+                 "there is a pooler between this gateway and the database: connect to the server itself (one that "
+                 "pools transactions loses notifications, too)");
 }
 
 static void on_check(void *context, const char *sqlstate, const char *message)
@@ -139,7 +140,7 @@ static void on_check(void *context, const char *sqlstate, const char *message)
         switch_off(reader, reader->refusal);
         return;
     }
-    reader->problem[0] = '\0';
+    reader->stats.problem[0] = '\0';
     durable_set_mode(reader, MODE_FOLLOWER);
     reader->life_ms = loop_turn_ms(reader->loop);
     check_position(reader);

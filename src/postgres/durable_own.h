@@ -41,8 +41,7 @@ struct durable_reader {
     struct text_list names;        /* being collected */
     struct durable_position found; /* being collected */
     char verdict[16];
-    char problem[256]; /* why there are no durable channels */
-    char refusal[256]; /* the same, being collected */
+    char refusal[256]; /* being collected */
     struct durable_stats stats;
 };
 

@@ -350,8 +350,3 @@ const struct durable_stats *durable_reader_stats(const struct durable_reader *re
 {
     return &reader->stats;
 }
-
-const char *durable_reader_problem(const struct durable_reader *reader)
-{
-    return reader->problem;
-}

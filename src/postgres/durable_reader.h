@@ -39,5 +39,3 @@ void durable_reader_want_history(struct durable_reader *reader, struct history_p
                                  const struct history_request *request);
 
 const struct durable_stats *durable_reader_stats(const struct durable_reader *reader);
-/* Why there are no durable channels; "" when there are. Lent. */
-const char *durable_reader_problem(const struct durable_reader *reader);

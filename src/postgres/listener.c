@@ -44,7 +44,6 @@ struct listener {
     uint64_t probe_number; /* of the last notification to ourselves */
     int64_t probe_sent_us;
     bool echo_awaited;
-    int session; /* of the last probe; 0: none on this connection */
     int64_t last_read_ms;
     int64_t last_heard_ms; /* when the server last notified us of anything */
     int64_t probed_ms;
@@ -52,10 +51,6 @@ struct listener {
     struct database_stats stats;
     char problem[PROBLEM_BYTES];
 };
-
-static const char pooler_problem[] =
-    "a notification to ourselves did not come back, or from another session: is there a transaction pooler in between? "
-    "connect to the server itself";
 
 static void await_answer(struct listener *listener, enum command command)
 {
@@ -72,10 +67,8 @@ static void send_probe(struct listener *listener)
     const char *values[] = {listener->self, number};
 
     snprintf(number, sizeof(number), "%" PRIu64, ++listener->probe_number);
-    if (!PQsendQueryParams(pq,
-                           "SELECT pg_catalog.pg_notify($1, $2), pg_catalog.pg_notification_queue_usage(), "
-                           "pg_catalog.pg_backend_pid()",
-                           2, NULL, values, NULL, NULL, 0)) {
+    if (!PQsendQueryParams(pq, "SELECT pg_catalog.pg_notify($1, $2), pg_catalog.pg_notification_queue_usage()", 2, NULL,
+                           values, NULL, NULL, 0)) {
         connection_lose(listener->connection, connection_problem(listener->connection));
         return;
     }
@@ -190,22 +183,6 @@ static void on_listens_failed(struct listener *listener)
                   log_text("reason", connection_problem(listener->connection)));
 }
 
-/* Through a pooler, the session that we LISTEN in may be anybody's in the next moment; one that keeps to us is as good
- * as our own. */
-static void take_probe(struct listener *listener, const PGresult *result)
-{
-    int session = (int)strtol(PQgetvalue(result, 0, 2), NULL, 10);
-    int before = listener->session;
-
-    listener->stats.queue_usage = strtod(PQgetvalue(result, 0, 1), NULL);
-    listener->session = session;
-    if (before != 0 && before != session)
-        connection_lose(listener->connection, pooler_problem);
-    else if (before == 0 && session != PQbackendPID(connection_pq(listener->connection)))
-        log_warn("there is a pooler between this gateway and the database",
-                 log_text("reason", "one that pools transactions loses notifications: connect to the server itself"));
-}
-
 static bool take_result(struct listener *listener)
 {
     PGconn *pq = connection_pq(listener->connection);
@@ -216,8 +193,8 @@ static bool take_result(struct listener *listener)
         return false;
     }
     ExecStatusType status = PQresultStatus(result);
-    if (status == PGRES_TUPLES_OK && PQntuples(result) == 1 && PQnfields(result) == 3)
-        take_probe(listener, result);
+    if (status == PGRES_TUPLES_OK && PQntuples(result) == 1 && PQnfields(result) == 2)
+        listener->stats.queue_usage = strtod(PQgetvalue(result, 0, 1), NULL);
     else if (status != PGRES_COMMAND_OK && listener->command == COMMAND_LISTEN && listen_set_is_about_a_name(result))
         on_listens_failed(listener);
     else if (status != PGRES_COMMAND_OK)
@@ -323,7 +300,9 @@ static void on_expiry(struct loop_timer *timer)
     else if (listener->command != COMMAND_NONE)
         connection_lose(listener->connection, "the server did not answer in time (probe.timeout_ms)");
     else if (listener->echo_awaited)
-        connection_lose(listener->connection, pooler_problem);
+        connection_lose(listener->connection,
+                        "a notification to ourselves did not come back: is there a transaction pooler in between? "
+                        "connect to the server itself");
 }
 
 static void on_lost(void *context, const char *reason)
@@ -337,7 +316,6 @@ static void on_lost(void *context, const char *reason)
     listener->command = COMMAND_NONE;
     listener->self_listening = false;
     listener->echo_awaited = false;
-    listener->session = 0;
     listener->stats.up = false;
     listener->stats.losses += was_up;
     listener->stats.channels_listening = 0;

@@ -52,6 +52,7 @@ struct database_stats {
 
 struct durable_stats {
     bool lead, asleep;
+    char problem[256];               /* why there are no durable channels; "" when there are */
     uint64_t ticks;                  /* read */
     uint64_t history_pages;          /* asked for */
     int64_t log_bytes, oldest_age_s; /* as of the last upkeep, which the lead does */
