@@ -2,13 +2,16 @@
 // The package and the image themselves are built and run by scripts/test-packages, which takes longer.
 
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
-import { resolve } from "node:path";
+import { execFile, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
 import { createDatabase } from "./lib/database.mjs";
-import { run, startGateway } from "./lib/gateway.mjs";
+import { freePort, run, startGateway } from "./lib/gateway.mjs";
+import { request, subscribe } from "./lib/sse.mjs";
+import { until } from "./lib/until.mjs";
 
 const ROOT = resolve(import.meta.dirname, "../..");
 const read = (file) => readFileSync(resolve(ROOT, file), "utf8");
@@ -47,6 +50,45 @@ test("bash completes options, commands and levels", async () => {
 
 test("systemd finds the unit tight: 1.5 at most", async () => {
     await promisify(execFile)("systemd-analyze", ["security", "--offline=yes", "--no-pager", "--threshold=15", resolve(ROOT, "etc/systemd/tuplecast.service")]);
+});
+
+/** The system calls behind a name such as @system-service, or the one of that name. */
+async function systemCalls(name) {
+    if (!name.startsWith("@")) return [name];
+    const { stdout } = await promisify(execFile)("systemd-analyze", ["syscall-filter", "--no-pager", name]);
+    const names = stdout.split("\n").slice(1).map((line) => line.trim()).filter((line) => line !== "" && !line.startsWith("#"));
+    return (await Promise.all(names.map(systemCalls))).flat();
+}
+
+test("the unit's filter of system calls allows all that the program uses, its own confinement included", async (t) => {
+    const allowed = new Set(await systemCalls("@default"));
+    for (const [, without, names] of read("etc/systemd/tuplecast.service").matchAll(/^SystemCallFilter=(~?)(.*)$/gm))
+        for (const name of (await Promise.all(names.split(" ").map(systemCalls))).flat()) allowed[without ? "delete" : "add"](name);
+    const dir = mkdtempSync(join(tmpdir(), "tuplecast-calls-"));
+    t.after(() => rmSync(dir, { recursive: true }));
+    const database = await createDatabase(t);
+    const gateway = await startGateway(t, database.env);
+    await gateway.ready(30_000);
+    await gateway.stop();
+    const port = await freePort();
+    const env = { ...process.env, ...gateway.env, TUPLECAST_CHANNELS: "*", TUPLECAST_LISTEN: `127.0.0.1:${port}` };
+    const traced = spawn("setpriv", ["--pdeathsig", "KILL", "strace", "-f", "-qq", "-o", join(dir, "calls"), process.env.TUPLECAST_BIN], { env, stdio: "ignore" });
+    const ended = new Promise((resolve) => traced.on("close", resolve));
+    t.after(() => traced.kill("SIGKILL"));
+    const origin = `http://127.0.0.1:${port}`;
+    const answers = (path) => request(origin + path).then((response) => response.status === 200, () => false);
+    await until(() => answers("/readyz"), "the traced gateway", 30_000);
+    const stream = await subscribe(t, `${origin}/streams/traced`);
+    await database.notify("traced", "1");
+    await stream.next("message");
+    assert.ok(await answers("/metrics"));
+    const pid = Number(readFileSync(join(dir, "calls"), "utf8").split(" ")[0]);
+    process.kill(pid, "SIGHUP");
+    process.kill(pid, "SIGTERM");
+    await ended;
+    const used = new Set(readFileSync(join(dir, "calls"), "utf8").match(/(?<=^\d+ +)[a-z_0-9]+(?=\()/gm));
+    assert.ok(used.has("epoll_wait"), "something was traced");
+    assert.deepEqual([...used].filter((name) => !allowed.has(name)), []);
 });
 
 test("check --quiet says nothing of a good configuration, and what is wrong with a bad one", async () => {
