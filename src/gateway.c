@@ -296,7 +296,6 @@ int gateway_new(struct loop *loop, struct config *config, struct access *access,
     if (error == 0)
         error = build_http(gateway, listen_fd);
     if (error < 0) {
-        log_error("cannot start", log_text("reason", strerror(-error)));
         gateway_free(gateway);
         return error;
     }

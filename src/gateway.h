@@ -8,7 +8,7 @@
 struct gateway;
 
 /* Takes the contents of config, access, and listen_fd, a listening socket, unless that is negative. Returns 0; or a
- * negative errno, after the reason was logged. */
+ * negative errno, which the caller logs; what it failed at was logged. */
 int gateway_new(struct loop *loop, struct config *config, struct access *access, int listen_fd,
                 struct gateway **ret_gateway);
 void gateway_free(struct gateway *gateway); /* NULL is fine */

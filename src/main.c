@@ -252,7 +252,9 @@ static int serve(const struct arguments *arguments, struct config *config, struc
         error = gateway_new(loop, config, access, listen_fd, &program.gateway);
     else
         access_free(access);
-    if (error == 0)
+    if (error < 0)
+        log_error("cannot start", log_text("reason", strerror(-error)));
+    else
         error = run(&program, loop);
     service_manager_done(&program.manager);
     loop_signals_done(&program.signals);

@@ -1,0 +1,165 @@
+// One allocation after the other fails, in the program or in one of its libraries: nothing crashes or is lost without a gap, and
+// memory does not grow. TORTURE_ALLOCATIONS says how many (500); scripts/torture tries 5,000.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, openSync, readSync, writeSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { createDatabase } from "./lib/database.mjs";
+import { follow } from "./lib/follower.mjs";
+import { run, startGateway } from "./lib/gateway.mjs";
+import { memoryBytes } from "./lib/proc.mjs";
+import { until } from "./lib/until.mjs";
+import { requestText, Wire } from "./lib/wire.mjs";
+
+const ALLOCATIONS = Number(process.env.TORTURE_ALLOCATIONS ?? 500);
+const START_STEP = 5;
+const DEADLINE_MS = 30_000;
+const TOKEN = "correct-horse-battery-staple";
+const LIBRARY = path.join(path.dirname(process.env.TUPLECAST_BIN), "tests", "libfailing_malloc.so");
+const skip = !existsSync(LIBRARY) && "the sanitizers' build has its own malloc";
+
+/** The file through which failing_malloc.c is told which allocation fails. */
+class Control {
+    #fd;
+
+    constructor(file) {
+        this.#fd = openSync(file, "w+");
+        writeSync(this.#fd, Buffer.alloc(16));
+    }
+
+    #read(at) {
+        const number = Buffer.alloc(8);
+        readSync(this.#fd, number, 0, 8, at);
+        return Number(number.readBigInt64LE());
+    }
+
+    fail(n) {
+        const number = Buffer.alloc(8);
+        number.writeBigInt64LE(BigInt(n));
+        writeSync(this.#fd, number, 0, 8, 0);
+    }
+
+    get failed() {
+        return this.#read(8);
+    }
+
+    close() {
+        closeSync(this.#fd);
+    }
+}
+
+async function setUp(t) {
+    const dir = await mkdtemp(path.join(tmpdir(), "tuplecast-torture-"));
+    const file = path.join(dir, "control");
+    const control = new Control(file);
+    t.after(() => {
+        control.close();
+        return rm(dir, { recursive: true });
+    });
+    return { control, env: { LD_PRELOAD: LIBRARY, FAILING_MALLOC_CONTROL: file, TUPLECAST_TRIGGERS_TOKEN: TOKEN, TUPLECAST_CHANNELS: "a,b" } };
+}
+
+/** A little of everything that allocates. Answers may fail to come; what comes must be whole. */
+async function askAround(gateway, times) {
+    const authorization = `Bearer ${TOKEN}`;
+    const body = JSON.stringify({ table: "posts", channel: "b" });
+    const requests = [
+        requestText("/channels"),
+        requestText("/streams/b?from=earliest&table=x&id=1&id=2", { headers: { "Last-Event-ID": "1-x" } }),
+        requestText("/triggers", { headers: { Authorization: authorization } }),
+        requestText("/triggers/t?dry_run=true", { method: "PUT", headers: { Authorization: authorization, "Content-Type": "application/json", "Content-Length": body.length } }) + body,
+        requestText("/metrics"),
+        "GET /livez HTTP/1.1\r\nHost : a\r\n\r\n",
+    ];
+    const wire = new Wire(null, gateway.port).send(requests[times % requests.length]);
+    await wire.wait(() => wire.ended || /\r\n\r\n[^]/.test(wire.text) || undefined, "an answer or an end", DEADLINE_MS);
+    wire.close();
+    if (wire.bytes > 0) assert.match(wire.text, /^HTTP\/1\.1 \d{3} /);
+}
+
+// When malloc fails in libpq while a notification comes, it drops the notification without a word: nobody can tell afterwards.
+for (const [where, more, isCounted] of [
+    ["in the program and all libraries but libpq: nothing is lost without a gap", { FAILING_MALLOC_EXCEPT: "/libpq." }, true],
+    ["in libpq, too: it goes on", {}, false],
+])
+    test(`while it runs, ${where}`, { skip, timeout: 1_800_000 }, async (t) => {
+        const database = await createDatabase(t);
+        assert.equal((await run(["setup"], database.env)).code, 0);
+        await database.query("CREATE TABLE posts (id serial PRIMARY KEY, title text)");
+        const { control, env } = await setUp(t);
+        const gateway = await startGateway(t, { ...database.env, ...env, ...more });
+        await gateway.ready(DEADLINE_MS);
+        const follower = await follow(t, gateway.stream("a"), (json) => json.data);
+        let memory = 0;
+        let sent = 0;
+        for (let n = 1; n <= ALLOCATIONS; n++) {
+            const before = control.failed;
+            // Some things allocate much and some little: each is tried with its own first ones.
+            control.fail(1 + (n % 97));
+            for (let times = n; control.failed === before && times < n + 200; times++) {
+                if (times % 6 === 0) await database.notify("a", String(++sent));
+                if (times % 50 === 7) await database.terminateOthers();
+                await askAround(gateway, times);
+            }
+            control.fail(0);
+            if (!gateway.running) assert.fail(`it ended with ${await gateway.ended()} after allocation ${n}:\n${gateway.log}`);
+            if (n === 100) memory = memoryBytes(gateway.pid, "RssAnon");
+        }
+        t.diagnostic(`${control.failed} allocations failed, ${sent} events`);
+        assert.ok(control.failed >= ALLOCATIONS * 0.9, `${control.failed} failed`);
+        await until(async () => (await gateway.get("/readyz")).status === 200, () => gateway.log, DEADLINE_MS);
+        await until(() => database.notify("a", String(++sent)).then(() => follower.seen.includes(sent - 1)), "the last event", DEADLINE_MS);
+        // Each number came once, in its order; where some are missing there was a gap.
+        let last = 0;
+        let gap = false;
+        for (const item of follower.seen) {
+            if (typeof item === "object") gap = true;
+            else {
+                assert.ok(item > last, `${item} after ${last}`);
+                assert.ok(item === last + 1 || gap || !isCounted, `${last + 1} is missing before ${item}, and there was no gap`);
+                last = item;
+                gap = false;
+            }
+        }
+        const grown = memoryBytes(gateway.pid, "RssAnon") - memory;
+        t.diagnostic(`memory grew by ${grown >> 10} KiB, ${follower.gaps.length} gaps, ${follower.connections} connections`);
+        if (memory) assert.ok(grown < 8 << 20, `memory grew by ${grown} bytes`);
+        follower.close();
+    });
+
+test("while it starts: it says what is wrong, or runs", { skip, timeout: 1_800_000 }, async (t) => {
+    const { control, env } = await setUp(t);
+    let started = 0;
+    let starts = 0;
+    const start = () =>
+        new Promise((resolve) => {
+            const options = { env: { PGHOST: "/nonexistent", ...env, TUPLECAST_STREAMS_CLOSE_MS: "0" }, stdio: ["ignore", "ignore", "pipe"] };
+            const child = spawn(process.env.TUPLECAST_BIN, ["serve", "--listen", "127.0.0.1:0"], options);
+            let log = "";
+            child.stderr.on("data", (text) => {
+                log += text;
+                if (/ listening /.test(log)) child.kill("SIGTERM");
+            });
+            // The line may be what could not be written.
+            const quiet = setTimeout(() => child.kill("SIGTERM"), 3000);
+            const timer = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
+            child.on("close", (code, signal) => {
+                clearTimeout(quiet);
+                clearTimeout(timer);
+                resolve({ code, signal, log });
+            });
+        });
+    for (let n = 1; n <= ALLOCATIONS; n += START_STEP) {
+        control.fail(n);
+        const { code, signal, log } = await start();
+        starts++;
+        assert.equal(signal, null, `allocation ${n}: ${log}`);
+        if (code === 0) started++;
+        else assert.ok(log.length > 10, `allocation ${n}: it ended with ${code} without a word`);
+    }
+    t.diagnostic(`${starts} starts, ${started} went well`);
+});
