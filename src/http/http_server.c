@@ -127,6 +127,15 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
         count_out(server, info ? info->client_addr : NULL);
 }
 
+/* What let the request in may be revoked by now, and hub_revoke did not know of this one yet. */
+static bool may_still(const struct http_server *server, const struct stream_request *request)
+{
+    const struct http_services *services = server->services;
+
+    return config_channels_allowed(current_config(server), &request->selection.channels) &&
+           access_knows(services->access(services->context), request->start.source);
+}
+
 /* The library has let go of these sockets: from here on they are the hub's. */
 static void subscribe_taken_over(struct http_server *server)
 {
@@ -137,10 +146,12 @@ static void subscribe_taken_over(struct http_server *server)
     while (!STAILQ_EMPTY(&server->takeovers)) {
         struct handover *handover = STAILQ_FIRST(&server->takeovers);
         STAILQ_REMOVE_HEAD(&server->takeovers, link);
-        int fd = handover->fd;
-        handover->fd = -1;
-        setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
-        hub_subscribe(server->services->hub, &handover->request.selection, &handover->request.start, fd);
+        if (may_still(server, &handover->request)) {
+            int fd = handover->fd;
+            handover->fd = -1;
+            setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &timeout_ms, sizeof(timeout_ms));
+            hub_subscribe(server->services->hub, &handover->request.selection, &handover->request.start, fd);
+        }
         handover_free(handover);
     }
 }

@@ -133,7 +133,7 @@ describe("with tokens", () => {
 
     test("one way at a time; the query only when it is switched on, and never in a log", async (t) => {
         const folder = await createFolder(t);
-        const env = { TUPLECAST_ACCESS_STREAMS: "token", TUPLECAST_ACCESS_TOKENS_FILE: await folder.write("tokens", FIXED), TUPLECAST_ACCESS_COOKIE: "stream" };
+        const env = { TUPLECAST_ACCESS_STREAMS: "token", TUPLECAST_ACCESS_TOKENS_FILE: await folder.write("tokens", FIXED), TUPLECAST_ACCESS_COOKIE: "stream", TUPLECAST_LOG_REQUESTS: "true" };
         const off = await startGateway(t, { ...env, TUPLECAST_LOG_LEVEL: "debug" });
         assertRefused(await off.get(`/streams/a?access_token=${FIXED}`), 400, "invalid_request", /access\.query_tokens/);
         const on = await startGateway(t, { ...env, TUPLECAST_LOG_LEVEL: "debug", TUPLECAST_ACCESS_QUERY_TOKENS: "true" });
@@ -148,6 +148,7 @@ describe("with tokens", () => {
         for (const gateway of [off, on]) {
             await gateway.stop();
             assert.ok(!gateway.log.includes(FIXED), gateway.log);
+            assert.match(gateway.log, /request method="GET" path="\/streams\/a" status=40[01]/, "there is a log to look at");
         }
     });
 
