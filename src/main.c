@@ -25,7 +25,8 @@ struct program {
     struct loop_signals signals;
     struct service_manager manager;
     struct arguments arguments;
-    struct listen_address address;
+    struct listen_address addresses[2];
+    const char *socket_paths[3]; /* of those that are files; NULL ends */
     bool confined;
     struct gateway *gateway;
 };
@@ -203,8 +204,7 @@ static void append_status(struct service_manager *manager, struct buffer *out)
 /* Ready means that clients are served, the database there or not: streams then say so, and go on by themselves. */
 static int run(struct program *program, struct loop *loop)
 {
-    const char *socket_path = program->address.path;
-    const char *missing = program->confined ? confine_process(socket_path[0] ? socket_path : NULL) : NULL;
+    const char *missing = program->confined ? confine_process(program->socket_paths) : NULL;
 
     if (missing)
         log_warn("not confined", log_text("reason", missing));
@@ -217,6 +217,16 @@ static int run(struct program *program, struct loop *loop)
     else
         log_error("loop failed", log_text("reason", strerror(-error)));
     return error;
+}
+
+static void note_sockets(struct program *program, const struct config *config)
+{
+    const char *const texts[] = {config->listen, config->management.listen};
+    size_t count = 0;
+
+    for (size_t i = 0; i < 2; i++)
+        if (listen_address_parse(texts[i], &program->addresses[i], NULL) == 0 && program->addresses[i].path[0])
+            program->socket_paths[count++] = program->addresses[i].path;
 }
 
 static int serve(const struct arguments *arguments, struct config *config, struct access *access)
@@ -244,7 +254,7 @@ static int serve(const struct arguments *arguments, struct config *config, struc
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     program.confined = config->confine;
-    listen_address_parse(config->listen, &program.address, NULL);
+    note_sockets(&program, config);
     int error = loop_signals_init(&program.signals, loop, &signals, on_signal);
     if (error == 0)
         error = service_manager_init(&program.manager, loop, append_status);

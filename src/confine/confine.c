@@ -31,7 +31,7 @@ static int drop_capabilities(void)
     return error;
 }
 
-const char *confine_process(const char *socket_path)
+const char *confine_process(const char *const *socket_paths)
 {
     /* It needs more system calls than the program, to look for leaks at the end. */
     if (SANITIZED)
@@ -40,8 +40,8 @@ const char *confine_process(const char *socket_path)
         return "the capabilities cannot be dropped";
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return "this kernel does not know PR_SET_NO_NEW_PRIVS";
-    int files_error = landlock_allow_reading_only(socket_path);
-    if (system_calls_filter(socket_path != NULL) < 0)
+    int files_error = landlock_allow_reading_only(socket_paths);
+    if (system_calls_filter(socket_paths[0] != NULL) < 0)
         return "this kernel cannot filter system calls (seccomp)";
     return files_error < 0 ? "this kernel cannot confine files (Landlock); only system calls are filtered" : NULL;
 }

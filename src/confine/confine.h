@@ -5,6 +5,6 @@
  * anywhere. */
 #pragma once
 
-/* Confines this thread and those that it starts later; there is no way back. socket_path: a file that must still be
- * removable at the end, or NULL. Returns NULL, or in fixed text why not all of it is in force; the rest is, then. */
-const char *confine_process(const char *socket_path);
+/* Confines this thread and those that it starts later; there is no way back. socket_paths: files that must still be
+ * removable at the end; NULL ends. Returns NULL, or in fixed text why not all of it is in force; the rest is, then. */
+const char *confine_process(const char *const *socket_paths);

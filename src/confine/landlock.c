@@ -35,7 +35,7 @@ static int allow_removing(int rules_fd, const char *path)
     return error;
 }
 
-int landlock_allow_reading_only(const char *removable_path)
+int landlock_allow_reading_only(const char *const *removable_paths)
 {
     const struct landlock_ruleset_attr attributes = {.handled_access_fs = every_right};
     long rules_fd = syscall(SYS_landlock_create_ruleset, &attributes, sizeof(attributes), 0);
@@ -43,8 +43,8 @@ int landlock_allow_reading_only(const char *removable_path)
     if (rules_fd < 0)
         return -errno;
     int error = allow((int)rules_fd, "/", LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR);
-    if (error == 0 && removable_path)
-        error = allow_removing((int)rules_fd, removable_path);
+    for (; *removable_paths && error == 0; removable_paths++)
+        error = allow_removing((int)rules_fd, *removable_paths);
     if (error == 0 && syscall(SYS_landlock_restrict_self, (int)rules_fd, 0) < 0)
         error = -errno;
     close((int)rules_fd);

@@ -78,16 +78,20 @@ describe("a confined gateway", () => {
         await stream.messages(1);
     });
 
-    test("serves a Unix socket, and removes it at the end", async (t) => {
+    test("serves Unix sockets, and removes them at the end", async (t) => {
         const dir = await folder(t);
         const socketPath = path.join(dir, "socket");
-        const child = spawn("setpriv", ["--pdeathsig", "KILL", process.env.TUPLECAST_BIN, "serve", "--listen", `unix:${socketPath}`], { stdio: "ignore" });
+        const managementPath = path.join(dir, "management");
+        const child = spawn("setpriv", ["--pdeathsig", "KILL", process.env.TUPLECAST_BIN, "serve", "--listen", `unix:${socketPath}`], {
+            stdio: "ignore",
+            env: { ...process.env, PGHOST: "/nonexistent", TUPLECAST_MANAGEMENT_LISTEN: `unix:${managementPath}` },
+        });
         t.after(() => child.kill("SIGKILL"));
         const ended = new Promise((resolve) => child.on("close", resolve));
         const ask = () => new Promise((resolve) => http.get({ socketPath, path: "/livez" }, (answer) => resolve(answer.resume().statusCode)).on("error", resolve));
         await until(async () => (await ask()) === 200, "an answer", DEADLINE_MS);
         child.kill("SIGTERM");
         assert.equal(await within(ended, "its end", DEADLINE_MS), 0);
-        assert.ok(!existsSync(socketPath));
+        assert.deepEqual([existsSync(socketPath), existsSync(managementPath)], [false, false]);
     });
 });

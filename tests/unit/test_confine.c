@@ -31,7 +31,7 @@ struct attempt {
 static char folder[] = "/tmp/tuplecast-confine.XXXXXX";
 static char existing[64];
 static char outside[] = "/tmp/tuplecast-outside.XXXXXX";
-static const char *socket_path; /* of the process to be confined */
+static const char *socket_paths[2]; /* of the process to be confined */
 
 static long open_for_writing(void)
 {
@@ -285,7 +285,7 @@ static int outcome(long (*try)(void))
     pid_t child = fork();
 
     if (child == 0) {
-        if (confine_process(socket_path))
+        if (confine_process(socket_paths))
             _exit(NOT_CONFINED);
         _exit(try() >= 0                                             ? WENT_THROUGH
               : errno == EPERM || errno == EACCES || errno == ENOSYS ? REFUSED
@@ -323,12 +323,12 @@ static void its_own_socket_can_be_removed_and_nothing_elsewhere(void **state)
     struct stat ignored;
 
     (void)state;
-    socket_path = existing;
+    socket_paths[0] = existing;
     assert_int_equal(outcome(remove_elsewhere), REFUSED);
     assert_int_equal(outcome(open_for_writing), REFUSED);
     assert_int_equal(outcome(remove_a_file), WENT_THROUGH);
     assert_int_equal(stat(existing, &ignored), -1);
-    socket_path = NULL;
+    socket_paths[0] = NULL;
 }
 
 static long is_without_privileges(void)
@@ -386,7 +386,7 @@ int main(void)
     pid_t child = fork();
 
     if (child == 0) {
-        const char *missing = confine_process(NULL);
+        const char *missing = confine_process(socket_paths);
         if (missing)
             printf("left out: %s\n", missing);
         exit(missing != NULL);
