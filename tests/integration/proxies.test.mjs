@@ -57,6 +57,8 @@ ${server}
                 ["bind :443", `bind 127.0.0.1:${port}`],
                 ["/etc/haproxy/tuplecast.pem", join(dir, "both.pem")],
                 ["127.0.0.1:8080", `127.0.0.1:${upstream}`],
+                ["/etc/haproxy/busy.http", join(ETC, "haproxy/busy.http")],
+                ["inter 2s", "inter 200ms"],
                 ["maxconn 20000", "maxconn 1000"],
                 ["client 60s", `client ${IDLE_SECONDS}s`],
                 ["server 60s", `server ${IDLE_SECONDS}s`],
@@ -132,22 +134,26 @@ async function setUp(t, name, env = {}) {
     return { database, gateway, port: await startProxy(t, PROXIES[name], gateway.port) };
 }
 
-describe("fifty streams in one browser", () => {
+// Side by side: they mostly wait.
+describe("fifty streams in one browser", { concurrency: 3 }, () => {
     let browser;
     before(async () => (browser = await BROWSERS.Chromium()));
     after(() => browser?.close());
 
     for (const name of Object.keys(PROXIES))
-        test(`through ${name}: over HTTP/2, at once, through silence, and gone with the page`, async (t) => {
+        test(`through ${name}: over HTTP/2, at once, through silence and a restart, and gone with the page`, async (t) => {
             const { database, gateway, port } = await setUp(t, name);
             const context = await browser.newContext();
             t.after(() => context.close());
             const page = await context.newPage();
             await page.goto(`https://localhost:${port}/livez`);
             await page.evaluate((count) => {
-                window.seen = { ready: 0, errors: 0, messages: [] };
+                window.seen = { ready: 0, busy: 0, errors: 0, messages: [] };
+                window.streams = [];
                 for (let i = 0; i < count; i++) {
                     const stream = new EventSource(`/streams/news_${i}`);
+                    window.streams.push(stream);
+                    stream.addEventListener("busy", () => window.seen.busy++);
                     stream.addEventListener("ready", () => window.seen.ready++);
                     stream.onerror = () => window.seen.errors++;
                     stream.onmessage = ({ data }) => window.seen.messages.push(JSON.parse(data).data);
@@ -164,9 +170,16 @@ describe("fifty streams in one browser", () => {
             const from = performance.now();
             await until(() => performance.now() - from > 1500 * IDLE_SECONDS, "silence");
             await tell("second");
-            assert.deepEqual({ ...(await seen()), messages: [] }, { ready: STREAMS, errors: 0, messages: [] });
+            assert.deepEqual({ ...(await seen()), messages: [] }, { ready: STREAMS, busy: 0, errors: 0, messages: [] });
             const protocol = await page.evaluate(() => performance.getEntriesByType("navigation")[0].nextHopProtocol);
             assert.equal(protocol, "h2");
+
+            await gateway.stop();
+            await until(async () => (await seen()).busy >= STREAMS, async () => `busy: ${JSON.stringify(await seen())}`, DEADLINE_MS);
+            assert.equal((await ask(port, "/livez")).status >= 502, true, "other requests are told the truth");
+            await gateway.start();
+            const back = () => page.evaluate(() => window.streams.filter((stream) => stream.readyState === EventSource.OPEN).length);
+            await until(async () => (await seen()).ready === 2 * STREAMS && (await back()) === STREAMS, async () => `${await back()} streams are back: ${JSON.stringify(await seen())}`, DEADLINE_MS);
             await page.close();
             await until(async () => (await gateway.metric("tuplecast_streams")) === 0, "the end of the streams", DEADLINE_MS);
         });
