@@ -47,7 +47,9 @@ export async function whileStopped(gateway, step) {
 
 /** The processes below a process, children before their children. */
 export function descendants(pid) {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(" ").filter(Boolean).map(Number);
+    const threads = readdirSync(`/proc/${pid}/task`);
+    const texts = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8"));
+    const children = texts.join(" ").split(/\s+/).filter(Boolean).map(Number);
     return children.flatMap((child) => [child, ...descendants(child)]);
 }
 

@@ -1,0 +1,66 @@
+// A computer that sleeps, with www/tuplecast.js in a tab: every process of the browser stands still, and the network forgets
+// its connection meanwhile. TUPLECAST_SLEEP_S says for how long; the ordinary tests have no minute to spare.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { BROWSERS } from "./lib/browsers.mjs";
+import { proveNothingLostSilently } from "./lib/counter.mjs";
+import { startCutter } from "./lib/cutter.mjs";
+import { range, startNumbers } from "./lib/numbers.mjs";
+import { descendants, sleep } from "./lib/proc.mjs";
+import { Watcher } from "./lib/watcher.mjs";
+
+const SLEEP_MS = 1000 * Number(process.env.TUPLECAST_SLEEP_S ?? 5);
+const WAIT_MS = 30_000;
+
+/** Runs step() while all browsers that this file has started stand still. */
+async function whileAsleep(step) {
+    const isBrowser = (pid) => /chromium|firefox/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
+    const pids = descendants(process.pid).filter(isBrowser);
+    assert.ok(pids.length > 2, "a browser is many processes");
+    for (const pid of pids) process.kill(pid, "SIGSTOP");
+    try {
+        await step();
+        await sleep(SLEEP_MS);
+    } finally {
+        for (const pid of pids) process.kill(pid, "SIGCONT");
+    }
+}
+
+for (const [name, start] of Object.entries(BROWSERS)) {
+    test(`${name} wakes up and gets what it missed, or is told that it cannot`, async (t) => {
+        const { gateway, path, publish } = await startNumbers(t, { TUPLECAST_STREAMS_HEARTBEAT_MS: "1000" });
+        const cutter = await startCutter(t, gateway.port);
+        const browser = await start();
+        t.after(() => browser.close());
+        const context = await browser.newContext();
+        const tabs = [];
+        for (let i = 0; i < 2; i++) tabs.push(await Watcher.open(context, cutter.origin, path, { silenceMs: 3000 }));
+        for (const tab of tabs) await tab.count("ready", 1, WAIT_MS);
+        await publish(5);
+        for (const tab of tabs) await tab.number(5, WAIT_MS);
+        await whileAsleep(async () => {
+            cutter.freeze();
+            cutter.thaw();
+            await publish(5);
+        });
+        await publish(5);
+        for (const tab of tabs) {
+            await tab.number(15, WAIT_MS);
+            assert.deepEqual(await tab.seen(), range(1, 15));
+        }
+        await whileAsleep(async () => {
+            cutter.freeze();
+            cutter.thaw();
+            await publish(5);
+            await gateway.restart();
+        });
+        for (const tab of tabs) await tab.find((events) => events.some(({ name }) => name === "gap"), "a gap", WAIT_MS);
+        const last = await publish(5);
+        for (const tab of tabs) {
+            await tab.number(last, WAIT_MS);
+            assert.deepEqual(proveNothingLostSilently(range(1, last), await tab.seen()), { delivered: 20, missing: 5, gaps: 1 });
+        }
+    });
+}
