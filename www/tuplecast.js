@@ -212,13 +212,15 @@ class Stream extends EventTarget {
         });
     }
 
-    // Until the time is over, or somebody is in a hurry; then at least until notBefore.
+    // Until the time is over, or somebody is in a hurry; then at least until notBefore. In a tab that nobody sees a timer may
+    // take minutes, so it is not relied on where the time is over already.
     #pause(waitMs, notBefore, signal) {
         return new Promise((resolve) => {
             let timer = setTimeout(resolve, waitMs);
             this.#endPause = () => {
                 clearTimeout(timer);
-                timer = setTimeout(resolve, Math.max(0, notBefore - Date.now()));
+                if (Date.now() >= notBefore) resolve();
+                else timer = setTimeout(resolve, notBefore - Date.now());
             };
             signal.addEventListener("abort", () => {
                 clearTimeout(timer);

@@ -1,5 +1,6 @@
 // A computer that sleeps, with www/tuplecast.js in a tab: every process of the browser stands still, and the network forgets
-// its connection meanwhile. TUPLECAST_SLEEP_S says for how long; the ordinary tests have no minute to spare.
+// its connection meanwhile. With TUPLECAST_SLEEP_S they sleep for so long, and once more while the gateway is restarted; the
+// ordinary tests have no minute to spare.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -11,7 +12,7 @@ import { range, startNumbers } from "./lib/numbers.mjs";
 import { descendants, sleep } from "./lib/proc.mjs";
 import { Watcher } from "./lib/watcher.mjs";
 
-const SLEEP_MS = 1000 * Number(process.env.TUPLECAST_SLEEP_S ?? 5);
+const SLEEP_MS = 1000 * Number(process.env.TUPLECAST_SLEEP_S ?? 4);
 const WAIT_MS = 30_000;
 
 /** Runs step() while all browsers that this file has started stand still. */
@@ -50,6 +51,7 @@ for (const [name, start] of Object.entries(BROWSERS)) {
             await tab.number(15, WAIT_MS);
             assert.deepEqual(await tab.seen(), range(1, 15));
         }
+        if (!process.env.TUPLECAST_SLEEP_S) return;
         await whileAsleep(async () => {
             cutter.freeze();
             cutter.thaw();
