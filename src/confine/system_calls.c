@@ -56,13 +56,13 @@ static int allow_sockets(scmp_filter_ctx filter)
 {
     static const int families[] = {AF_INET, AF_INET6, AF_UNIX}, types[] = {SOCK_STREAM, SOCK_DGRAM};
     const scmp_datum_t type_bits = ~(scmp_datum_t)(SOCK_CLOEXEC | SOCK_NONBLOCK);
-    int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK),
-                                 SCMP_A2(SCMP_CMP_EQ, 0 /* NETLINK_ROUTE */));
+    int error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2, SCMP_A0(SCMP_CMP_EQ, AF_NETLINK, 0),
+                                 SCMP_A2(SCMP_CMP_EQ, 0 /* NETLINK_ROUTE */, 0));
 
     for (size_t i = 0; i < 3; i++)
         for (size_t j = 0; j < 2 && error == 0; j++)
             error = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 2,
-                                     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]),
+                                     SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i], 0),
                                      SCMP_A1(SCMP_CMP_MASKED_EQ, type_bits, (scmp_datum_t)types[j]));
     return error;
 }
