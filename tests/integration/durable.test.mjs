@@ -32,6 +32,17 @@ test("a forged notification is no event, and no event stops the true ones", asyn
     assert.equal(message.json.data.version, 77);
 });
 
+test("an id that makes no sense is told so, and the stream goes on", async (t) => {
+    const { database, gateways: [gateway] } = await openBank(t, { settings: [{}] });
+    for (const [version, id] of ["nonsense", "1-abcdefgh", "99999999999999999999-abcdef", "-", "1_1", "1-abcdef_1-abcdefgh"].entries()) {
+        const stream = await subscribe(t, gateway.stream("accounts_changes"), { headers: { "Last-Event-ID": id } });
+        assert.match(stream.events.find(({ name }) => name === "gap")?.json.reason, /^(unknown-id|rewound)$/, id);
+        await database.query("UPDATE accounts SET version = $1 WHERE id = 1", [version + 1]);
+        assert.equal((await stream.messages(1))[0].json.data.version, version + 1);
+        stream.close();
+    }
+});
+
 test("an id that is not kept any more is told to have expired; one of another history, to be rewound", async (t) => {
     const { database, gateways: [gateway] } = await openBank(t, { settings: [{}] });
     const stream = await subscribe(t, gateway.stream("accounts_changes"));

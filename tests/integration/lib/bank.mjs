@@ -88,8 +88,10 @@ export class Writers {
     committed = 0;
     rolledBack = 0;
 
-    constructor(database, seed, wanted) {
+    /** wanted may be lowered later. padding: so many bytes more in each row. */
+    constructor(database, seed, wanted, { padding = 0 } = {}) {
         this.wanted = wanted;
+        this.padding = "-".repeat(padding);
         this.done = Promise.all(Array.from({ length: WRITERS }, (_, i) => this.#write(database, `${seed}.${i}`, dice(seed * 1000 + i))));
     }
 
@@ -103,7 +105,7 @@ export class Writers {
         for (let turn = 0; this.committed < this.wanted; turn++) {
             try {
                 client ??= await database.connect();
-                await this.#transaction(client, `${name}.${turn}`, random);
+                await this.#transaction(client, `${name}.${turn}${this.padding}`, random);
             } catch {
                 await client?.end().catch(() => {});
                 client = undefined; // the server is away: what became of the COMMIT, the table knows
@@ -157,7 +159,9 @@ export const SHAPES = {
 
 const isChange = (item) => item.id !== undefined;
 const takeIn = (json, place) =>
-    json.channel === "chat" ? { chat: json.data.n } : { table: json.table, id: json.data.id, version: json.data.version, signed: json.data.signed, place };
+    json.channel === "chat"
+        ? { chat: json.data.n }
+        : { table: json.table, id: json.data.id, version: json.data.version, signed: json.data.signed.split("-")[0], at: Date.parse(json.at), place };
 
 /** Starts a reader on one of the gateways. */
 export async function startReader(t, gateways, random, shape, { gaps = shape.gaps ?? [], query = shape.query, ...more } = {}) {
