@@ -1,4 +1,4 @@
-// Part of tuplecast.js: one connection, read with fetch(). Why not EventSource: docs/decisions/0007-fetch-in-the-client.md.
+// Part of tuplecast.js: one connection, read with fetch(). Why not EventSource: docs/decisions/0009-fetch-in-the-client.md.
 
 const RETRY_AFTER_MAX_MS = 300_000;
 const EVENT_CHARS_MAX = 2 ** 26;
