@@ -1,0 +1,146 @@
+// Three gateways on one database behind HAProxy, with the configuration of etc/: one is killed, one stands still, all are
+// rolled, under load. A durable channel loses nothing. TUPLECAST_REPLICA_CLIENTS says how many clients, 40 by default.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { test } from "node:test";
+import { createDatabase } from "./lib/database.mjs";
+import { follow } from "./lib/follower.mjs";
+import { freePort, Gateway, run, startGateway } from "./lib/gateway.mjs";
+import { request, subscribe } from "./lib/sse.mjs";
+import { until } from "./lib/until.mjs";
+
+const ETC = resolve(import.meta.dirname, "../../etc");
+const CLIENTS = Number(process.env.TUPLECAST_REPLICA_CLIENTS ?? 40);
+const TOKEN = "0123456789abcdef0123456789abcdef";
+const WAIT_MS = 60_000;
+
+async function startHaproxy(t, gateways) {
+    const dir = mkdtempSync(join(tmpdir(), "tuplecast-replicas-"));
+    const port = await freePort();
+    const servers = (suffix) => gateways.map((gateway, i) => `    server g${i} 127.0.0.1:${gateway.port}${suffix(i)}`).join("\n");
+    const text = readFileSync(join(ETC, "haproxy/haproxy.cfg"), "utf8")
+        .replace(/bind .*/, `bind 127.0.0.1:${port}`)
+        .replaceAll("/etc/haproxy/busy.http", join(ETC, "haproxy/busy.http"))
+        .replace("maxconn 20000", "maxconn 5000")
+        .replace("inter 2s", "inter 500ms")
+        .replace(/ {4}server one .* track .*/, servers((i) => ` track gateways/g${i}`))
+        .replace(/ {4}server one .*/, servers(() => ""));
+    writeFileSync(join(dir, "haproxy.cfg"), text);
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", "haproxy", "-db", "-f", join(dir, "haproxy.cfg")], {
+        env: { PATH: `${process.env.PATH}:/usr/sbin` },
+        stdio: "ignore",
+    });
+    t.after(() => {
+        child.kill("SIGKILL");
+        rmSync(dir, { recursive: true, force: true });
+    });
+    const front = new Gateway(port, {});
+    await until(() => request(`${front.origin}/readyz`).then(({ status }) => status === 200, () => false), "HAProxy", WAIT_MS);
+    return front;
+}
+
+/** A row every 20 ms, in the order of ids. */
+function startWriter(database) {
+    const writer = { count: 0, stopped: false };
+    const running = (async () => {
+        while (!writer.stopped) {
+            await database.query("INSERT INTO posts (title) VALUES ('written')");
+            writer.count++;
+            await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+    })();
+    writer.more = (count) => {
+        const wanted = writer.count + count;
+        return until(() => writer.count >= wanted, `${count} more rows`, WAIT_MS);
+    };
+    writer.stop = async () => {
+        writer.stopped = true;
+        await running;
+        return (await database.query("SELECT id FROM posts ORDER BY id")).map(([id]) => Number(id));
+    };
+    return writer;
+}
+
+const streamsOf = (gateways) => Promise.all(gateways.map((gateway) => (gateway.running ? gateway.metric("tuplecast_streams") : 0)));
+
+test("killed, frozen and rolled under load: a durable channel loses nothing, and streams find another gateway", async (t) => {
+    const database = await createDatabase(t);
+    const env = {
+        ...database.env,
+        TUPLECAST_TRIGGERS_TOKEN: TOKEN,
+        TUPLECAST_STREAMS_RETRY_MS: "500",
+        TUPLECAST_STREAMS_CLOSE_MS: "500",
+        TUPLECAST_TRUSTED_PROXIES: "127.0.0.1",
+    };
+    const setup = await run(["setup"], env);
+    assert.equal(setup.code, 0, setup.stderr);
+    await database.query("CREATE TABLE posts (id serial PRIMARY KEY, title text)");
+    const gateways = [];
+    while (gateways.length < 3) gateways.push(await startGateway(t, env));
+    for (const gateway of gateways) await gateway.ready(WAIT_MS);
+    const put = await gateways[0].get("/triggers/posts", {
+        method: "PUT",
+        headers: { Authorization: `Bearer ${TOKEN}`, "Content-Type": "application/json" },
+        body: JSON.stringify({ table: "posts", durable: true }),
+    });
+    assert.equal(put.status, 201, put.body);
+    for (const gateway of gateways)
+        await until(
+            async () => {
+                const stream = await subscribe(t, gateway.stream("posts_changes"));
+                const { items } = JSON.parse((await gateway.get("/channels")).body);
+                stream.close();
+                return items.some(({ channel, durable }) => channel === "posts_changes" && durable);
+            },
+            "the channel is durable",
+            WAIT_MS,
+        );
+    const front = await startHaproxy(t, gateways);
+    const followers = [];
+    while (followers.length < CLIENTS) {
+        const portion = Array.from({ length: Math.min(100, CLIENTS - followers.length) }, () => follow(t, front.stream("posts_changes"), (json) => json.id));
+        followers.push(...(await Promise.all(portion)));
+    }
+    t.diagnostic(`streams at first: ${await streamsOf(gateways)}`);
+    const writer = startWriter(database);
+    t.after(() => (writer.stopped = true));
+    const all = async (among) => (await streamsOf(among)).reduce((sum, count) => sum + count, 0) >= CLIENTS;
+    const move = async (what, among) => {
+        const from = performance.now();
+        await until(() => all(among), async () => `all streams on the others after ${what}: ${await streamsOf(among)}`, WAIT_MS);
+        t.diagnostic(`${what}: all streams are elsewhere after ${Math.round(performance.now() - from)} ms: ${await streamsOf(among)}`);
+        await writer.more(20);
+    };
+
+    await writer.more(20);
+    await gateways[0].kill();
+    await move("a kill", gateways.slice(1));
+    await gateways[0].start();
+    await gateways[0].ready(WAIT_MS);
+
+    gateways[1].signal("SIGSTOP");
+    try {
+        await move("a standstill", [gateways[0], gateways[2]]);
+    } finally {
+        gateways[1].signal("SIGCONT");
+    }
+
+    for (const gateway of gateways) {
+        await gateway.stop();
+        await move("a stop", gateways.filter((other) => other !== gateway));
+        await gateway.start();
+        await gateway.ready(WAIT_MS);
+    }
+    const ids = await writer.stop();
+    for (const follower of followers) {
+        await follower.number(ids.at(-1), WAIT_MS);
+        // Who came before the first row sees all of them.
+        assert.deepEqual(follower.seen, ids);
+        assert.deepEqual(follower.gaps, []);
+    }
+    t.diagnostic(`${ids.length} rows to each of ${CLIENTS} clients, none lost, doubled or out of order`);
+});
