@@ -102,7 +102,7 @@ function options(chart, colour, onPoint) {
         scales: { x: { time: true }, y: { range: (_, __, most) => [0, Math.max(1, most) * 1.1] } },
         series: [{}, ...(chart.bars ? [area] : [{ ...faint }, { ...line, points: { show: true, size: 3, fill: accent } }])],
         axes: [
-            { ...axis, size: 22, space: 70, grid: { show: false }, values: (_, ticks) => ticks.map((at) => clockSeconds(new Date(at * 1000)).slice(0, 5)) },
+            { ...axis, size: 22, space: 40, incrs: [60, 120, 300], grid: { show: false }, values: (_, ticks) => ticks.map((at) => clockSeconds(new Date(at * 1000)).slice(0, 5)) },
             { ...axis, size: 44, space: 28, ...(chart.bars && { incrs: WHOLE_STEPS }), grid: { stroke: colour("--line-faint"), width: 1 }, values: (_, ticks) => ticks.map((value) => chart.format(value)) },
         ],
         hooks: { setCursor: [(plot) => onPoint(plot.cursor.idx)] },

@@ -84,7 +84,7 @@ export class Stream {
             this.#onStatus();
         } else if (state === "waiting") this.#enter("reconnecting", message && ["refused", "ticket"].includes(reason) ? refusalText(status, message) : reason);
         else if (state === "closed") this.#enter("refused", refusalText(status, message || `The answer was ${status || reason}.`));
-        else if (this.phase === "refused" || !this.#opened) this.#enter("connecting");
+        else if (this.phase === "refused") this.#enter("connecting");
     }
 
     #onReady() {

@@ -72,7 +72,7 @@ export class TriggerForm {
         const tables = [...this.#tables];
         const known = new Set(tables.map(keyOf));
         if (this.#editing && !known.has(keyOf(this.#editing))) tables.push({ ...this.#editing, possible: true });
-        const groups = Map.groupBy?.(tables, ({ schema }) => schema) ?? groupBySchema(tables);
+        const groups = groupBySchema(tables);
         return [...groups].map(([schema, members]) => {
             const group = make("optgroup");
             group.label = schema;

@@ -35,6 +35,7 @@ file(WRITE ${CMAKE_BINARY_DIR}/debian/changelog
 ")
 file(READ ${CMAKE_SOURCE_DIR}/LICENSE license)
 string(REGEX MATCH "Copyright [^\n]*" copyright "${license}")
+string(REPLACE "Copyright (c)" "Copyright:" copyright "${copyright}")
 string(REGEX REPLACE "^.*\n(Permission is hereby)" "\\1" license "${license}")
 string(REGEX REPLACE "\n\n" "\n.\n" license "${license}")
 string(REGEX REPLACE "\n$" "" license "${license}")
@@ -47,6 +48,10 @@ Files: *
 ${copyright}
 License: Expat
  ${license}
+
+Files: www/vendor/uplot.*
+Copyright: 2022 Leon Sorokin
+License: Expat
 ")
 file(COPY_FILE ${CMAKE_SOURCE_DIR}/CHANGELOG.md ${CMAKE_BINARY_DIR}/debian/NEWS.md)
 set(documents)
