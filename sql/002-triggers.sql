@@ -560,7 +560,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION tuplecast.key_columns(oid), tuplecast.key_of(oid, json), tuplecast.pick(json, text[]),
     tuplecast.changed_members(json, json, text[]), tuplecast.payload(text, text, text, text, text),
     tuplecast.send(text, text, text[], text[], json, json), tuplecast.bulk_query(oid, text[], text, text),
-    tuplecast.payload_head(text, text, text), tuplecast.send_long(text, text, text, record) FROM PUBLIC;
+    tuplecast.payload_head(text, text, text), tuplecast.send_long(text, text, text, record), tuplecast.is_current(integer, text)
+    FROM PUBLIC;
 
 ------------------------------------------------------------------------------------------------------------------------------------------
 -- What there is

@@ -65,8 +65,13 @@ static int take_table(struct json_object *value, struct trigger_definition *defi
         buffer_append_text(problem, "`table` needs a `name`.");
         return -EPROTO;
     }
+    bool has_schema = json_object_object_get_ex(value, "schema", &schema);
+    if (json_object_object_length(value) != 1 + has_schema) {
+        buffer_append_text(problem, "`table` has a `name`, may have a `schema`, and nothing else.");
+        return -EPROTO;
+    }
     int error = take_name(name, "table.name", &definition->table, problem);
-    if (error == 0 && json_object_object_get_ex(value, "schema", &schema))
+    if (error == 0 && has_schema)
         error = take_name(schema, "table.schema", &definition->schema, problem);
     return error;
 }

@@ -185,38 +185,85 @@ describe("what cannot be done is refused with the reason, and nothing changes", 
         assert.equal((await api("PUT", `/triggers/${table}`, { table })).status, 201);
     });
 
-    test("2,000 bad bodies", { timeout: 120_000 }, async () => {
+    test("2,000 bad requests, each with the status that is due to it", { timeout: 120_000 }, async (t) => {
         const table = await createTable();
+        await database.query(`CREATE VIEW ${table}_view AS SELECT 1 AS id; CREATE TEMPORARY TABLE fleeting (id integer)`);
         const before = await catalog();
-        let seed = 5;
-        const roll = (n) => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) % n;
-        const pick = (list) => list[roll(list.length)];
-        const odd = [null, 1, -1.5, true, "", "\u0000", "a\nb", "x".repeat(64), "ä".repeat(40), [], [[]], [null], [1], {}, { a: 1 }, ["INSERT", "INSERT"], ["insert "], "INSERT", 1e308];
-        const members = ["table", "channel", "operations", "columns", "update_of", "old", "durable", "where"];
-        const texts = ["", "{", "[]", "null", "NaN", "{'table':'t'}", `{"table":"${table}","table":"${table}"}`, `{"table":"${table}",}`, `{"table":"\ud800"`, "[".repeat(5000), `{"table":"${table}"}x`];
+        const seen = {};
         for (let i = 0; i < 2000; i++) {
-            let body;
-            if (roll(4) === 0) {
-                body = pick(texts);
-            } else {
-                const definition = { table };
-                const member = pick([...members, "colums", "Table", ""]);
-                definition[member] = pick(odd);
-                // What happens to be good is made bad.
-                if (member === "old" || member === "durable") definition[member] = pick(odd.filter((value) => value !== true));
-                if (member === "where" && Array.isArray(definition.where) && definition.where.length === 0) definition.where = [{ column: "id", op: "~", value: 1 }];
-                if (member === "channel" && definition.channel === "INSERT") definition.channel = 7;
-                if (member === "table" && typeof definition.table === "string" && /^[A-Zä]/.test(definition.table)) definition.table = [];
-                if (member === "columns" && JSON.stringify(definition.columns) === '["insert "]') definition.columns = ["nope"];
-                body = JSON.stringify(definition);
-            }
-            const { status } = await api("PUT", `/triggers/bad_${i}`, body);
-            assert.ok([400, 404, 422].includes(status), `${status} for ${body.slice(0, 200)}`);
+            const { status, body, path = `/triggers/bad_${i}`, type = "application/json", method = i % 7 === 0 ? "POST" : "PUT" } = badRequest(i, table);
+            const target = method === "POST" && path.startsWith("/triggers/bad_") ? "/triggers" : path;
+            const response = await api(method, target, body, { "Content-Type": type });
+            assert.equal(response.status, status, `${method} ${target} ${body.slice(0, 300)}: ${response.body}`);
+            assert.match(response.headers["content-type"], /^application\/problem\+json/);
+            assert.ok(response.json.status === status && response.json.detail.length > 10, response.body);
+            seen[status] = (seen[status] ?? 0) + 1;
         }
+        t.diagnostic(JSON.stringify(seen));
+        assert.deepEqual(Object.keys(seen), ["400", "403", "404", "413", "415", "422"]);
         assert.deepEqual(await catalog(), before);
         assert.equal((await gateway.get("/livez")).status, 200);
     });
 });
+
+/** The i-th bad request: {status, body, ...}. Every kind comes again and again, with other details. */
+function badRequest(i, table) {
+    let seed = i * 2654435761 + 12345;
+    const roll = (n) => Math.floor(((seed = (seed * 1103515245 + 12345) & 0x7fffffff) / 0x80000000) * n);
+    const pick = (list) => list[roll(list.length)];
+    const define = (more) => JSON.stringify({ table, ...more });
+    const good = define({ operations: ["INSERT"], columns: ["title"], where: [{ column: "kind", op: "=", value: pick(["a", "ä", "🙂", 'q"']) }] });
+    const numbers = [0, 1, -1.5, 1e308, 12345678901];
+    const names = ["", "a\nb", "\u007f", "x".repeat(64 + roll(40)), "ä".repeat(32), "nul\u0000"];
+    const notText = [null, true, [], {}, ...numbers];
+    const notList = [null, true, "title", {}, ...numbers];
+    const notSwitch = [null, "true", 0, 1, [], {}];
+    const absent = `nope_${roll(1000)}`;
+    const condition = (item) => [422, define({ where: [item] })];
+    const kinds = [
+        // not JSON
+        () => [400, good.slice(0, roll(good.length - 1) + 1)],
+        () => [400, good + pick(["x", "}", "{}", ",", "\u0000"])],
+        () => [400, good.replaceAll('"', "'")],
+        () => [400, good.replace("INSERT", () => pick(["\\x", "\\u12", "\t", "\u0001", "\\"]))],
+        () => [400, `{"table":${pick(["NaN", "Infinity", "01", "+1", ".5", "1.", "0x1", "tru", "nul", "undefined", "-"])}}`],
+        () => [400, pick(["", " ", "\n", "{", "}", "[", "{,}", '{"table"}', '{"table":}', `{"table":"${table}",}`, `{table:"${table}"}`, "/* */{}", "\ufeff{}"])],
+        () => [400, `{"table":"${table}","where":${"[".repeat(9 + roll(3000))}`],
+        () => [400, `{"table":"${table}","where":${"[".repeat(9 + roll(20))}1${"]".repeat(100)}`],
+        // JSON, but no definition
+        () => [422, pick(["null", "true", "1", '"text"', "[]", `["${table}"]`, `[{"table":"${table}"}]`, "-0.0"])],
+        () => [422, JSON.stringify(pick([{}, { operations: ["INSERT"] }, { Table: table }, { "": table }]))],
+        () => [422, define({ [pick(["colums", "Channel", "", "x".repeat(500), "__proto__x", "if", "level", "name", "schema"])]: pick([1, "a", null, []]) })],
+        () => [422, `{"table":"${table}","${pick(["table", "\\u0074able"])}":"${table}"}`],
+        () => [422, JSON.stringify({ table: pick([...notText, ...names, "a.b.c", ".a", "a.", ".", "..", { name: 1 }, { schema: "public" }, { name: table, schema: 1 }, { name: table, x: 1 }, { name: "" }]) })],
+        () => [422, define({ channel: pick([...notText, ...names]) })],
+        () => [422, define({ operations: pick([...notList, [], [null], [1], ["INSERT", "INSERT"], ["SELECT"], ["INSERT "], [["INSERT"]], ["INSERT", null]]) })],
+        () => [422, define({ [pick(["columns", "update_of"])]: pick([...notList, [], [null], [1], [[]], [""], ["title", "title"], [absent], ["TITLE"], ['"title"'], ["title", absent], names, Array(2000).fill("title")]) })],
+        () => [422, define({ [pick(["old", "durable"])]: pick(notSwitch) })],
+        () => [422, define({ update_of: ["title"], operations: pick([["INSERT"], ["DELETE", "TRUNCATE"]]) })],
+        () => [422, define({ where: pick([null, true, "kind = 'a'", {}, [null], [1], ["kind"], [[]], [{}], ...numbers]) })],
+        () => condition({ column: pick([absent, ...names, null, 1]), op: "=", value: "a" }),
+        () => condition({ column: "kind", op: pick(["~", "==", "!=", "like", "IN", "or", "", "= ", ";", null, 1, "is", "between"]), value: "a" }),
+        () => condition({ column: "kind", op: pick(["=", "<", ">="]), value: pick([null, [], {}, ["a"], "x".repeat(9000), "nul\u0000"]) }),
+        () => condition({ column: "kind", op: "in", value: pick([null, "a", 1, [], {}, [null], [[]], ["a", {}]]) }),
+        () => condition({ column: "kind", op: pick(["is null", "is not null"]), value: pick([null, "a"]) }),
+        () => condition({ column: "kind", op: "=", value: "a", [pick(["and", "or", "cast", ""])]: 1 }),
+        () => condition(pick([{ column: "kind", op: "=" }, { column: "kind", value: 1 }, { op: "=", value: 1 }])),
+        () => condition({ column: "id", op: pick(["=", "<"]), value: pick(["x", "", "1.5", "99999999999", true, "1; DROP TABLE x", "0x"]) }),
+        () => condition({ column: "id", op: "in", value: [1, pick(["x", "1e1000", "--"])] }),
+        // JSON and a definition, but not possible
+        () => [404, JSON.stringify({ table: pick([absent, `public.${absent}`, table.toUpperCase(), `${table} `, `"${table}"`, `${table};DROP TABLE ${table}`, { name: `${table}.x` }]) })],
+        () => [403, JSON.stringify({ table: pick(["pg_catalog.pg_class", "information_schema.tables", "tuplecast.log", { schema: "pg_toast", name: "x" }, { schema: absent, name: table }, { schema: "PUBLIC", name: table }]) })],
+        () => [422, JSON.stringify({ table: `${table}_view`, old: pick([true, false]) })],
+        // or not even looked at
+        () => [415, good, { type: pick(["text/plain", "application/jsonx", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json"]) }],
+        () => [413, `{"table":"${"x".repeat(66_000 + roll(20_000))}"}`],
+        () => [400, good, { path: `/triggers/${pick(["a%20b", "%C3%A4", "a%2Fb", "a%00", "x".repeat(41), "%27", "a;b", "a:b"])}`, method: "PUT" }],
+        () => [400, good, { path: `/triggers/bad_${i}?${pick(["dry_run=perhaps", "dryrun=true", "x"])}`, method: "PUT" }],
+    ];
+    const [status, body, more] = kinds[i % kinds.length]();
+    return { status, body, ...more };
+}
 
 describe("who may touch what", () => {
     test("only the tables of triggers.tables, for PUT, POST and DELETE", async (t) => {
