@@ -8,16 +8,18 @@ INSERT INTO tuplecast.version (version) VALUES (3);
 
 CREATE SEQUENCE tuplecast.log_id AS bigint;
 
--- A ring of eight partitions, each for 2^20 ids in turn; one is emptied by TRUNCATE when nothing in it is within the time that is kept.
+-- A ring of eight partitions. retain() goes on to the next one by a leap of the sequence, and empties one by TRUNCATE when nothing in it is within
+-- the time that is kept.
 CREATE TABLE tuplecast.log (
     id bigint NOT NULL DEFAULT nextval('tuplecast.log_id'),
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     channel text NOT NULL,
     head text NOT NULL, -- the beginning of the event's object, up to its id
+    id_json text NOT NULL,
     data text,          -- the row as JSON; null: too large to be JSON at all
     old text,           -- ,"old":{...},"changed":[...] when they are wanted
     at timestamptz NOT NULL DEFAULT clock_timestamp()
-) PARTITION BY LIST (((id >> 20) & 7));
+) PARTITION BY LIST (((id >> 40) & 7));
 CREATE INDEX ON tuplecast.log (xid, id);
 DO $$
 BEGIN
@@ -27,15 +29,19 @@ BEGIN
 END
 $$;
 
--- The events with the numbers base + 1 to base + count.
+-- The events with the numbers base + 1 to base + count: transaction by transaction, and each transaction's in the order of their log ids. The
+-- order of the transactions is found once, by the lead, and is then the same for everybody.
 CREATE TABLE tuplecast.tick (
     number bigint PRIMARY KEY,
     base bigint NOT NULL,
     count bigint NOT NULL,
     nonce text NOT NULL,
-    snapshot pg_snapshot NOT NULL,
+    snapshot pg_snapshot NOT NULL, -- what it sees is in this tick or an earlier one
     at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    channels text -- the names of the events' channels, with line feeds between; null: too many to list
+    channels text,          -- the names of the events' channels, with line feeds between; null: too many to list
+    low xid8 NOT NULL,      -- of its transactions, those below were in flight when the tick before was made
+    xids xid8[] NOT NULL,   -- its transactions
+    sizes integer[] NOT NULL -- how many events each of them has
 );
 CREATE INDEX ON tuplecast.tick (base);
 
@@ -52,7 +58,8 @@ AS $$
     SELECT string_agg(substr('0123456789abcdefghijklmnopqrstuvwxyz', 1 + get_byte(b, i) % 36, 1), '')
       FROM (SELECT uuid_send(gen_random_uuid())) AS u (b), generate_series(0, 5) i
 $$;
-INSERT INTO tuplecast.tick (number, base, count, nonce, snapshot) VALUES (0, 0, 0, tuplecast.new_nonce(), pg_current_snapshot());
+INSERT INTO tuplecast.tick (number, base, count, nonce, snapshot, low, xids, sizes)
+VALUES (0, 0, 0, tuplecast.new_nonce(), pg_current_snapshot(), '0', '{}', '{}');
 
 ------------------------------------------------------------------------------------------------------------------------------------------
 -- Writing
@@ -61,7 +68,7 @@ INSERT INTO tuplecast.tick (number, base, count, nonce, snapshot) VALUES (0, 0, 
 -- The lead holds this lock while it sleeps; a writer that does not get its share wakes it. NOTIFY takes a lock on the whole database at
 -- commit, so it is sent only then.
 CREATE FUNCTION tuplecast.wake_lead() RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
     IF NOT pg_try_advisory_xact_lock_shared(1953853548, 1) THEN
@@ -70,20 +77,27 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tuplecast.log_head(table_schema text, table_name text, operation text, keys text[], row_json json) RETURNS text
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+-- The beginning of an event's object, up to its id.
+CREATE FUNCTION tuplecast.log_head(table_schema text, table_name text, operation text) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
-    RETURN '"schema":' || to_json(table_schema)::text || ',"table":' || to_json(table_name)::text || ',"type":"' || operation || '","id":'
-           || CASE WHEN keys IS NULL OR row_json IS NULL THEN 'null'
-                   WHEN array_length(keys, 1) = 1 THEN coalesce((row_json -> keys[1])::text, 'null')
-                   ELSE tuplecast.pick(row_json, keys) END;
+    RETURN concat('"schema":', to_json(table_schema), ',"table":', to_json(table_name), ',"type":"', operation, '","id":');
 END
 $$;
 
--- A row as JSON, unless the text would come near the end of what a text can be: nothing may make the writer fail.
+CREATE FUNCTION tuplecast.log_id_of(keys text[], row_json json) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+BEGIN
+    RETURN CASE WHEN keys IS NULL OR row_json IS NULL THEN 'null'
+                WHEN array_length(keys, 1) = 1 THEN coalesce((row_json -> keys[1])::text, 'null')
+                ELSE tuplecast.pick(row_json, keys) END;
+END
+$$;
+
 CREATE FUNCTION tuplecast.log_row(row_json json, names text[]) RETURNS text
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
     RETURN CASE WHEN names IS NULL THEN row_json::text ELSE tuplecast.pick(row_json, names) END;
@@ -91,40 +105,71 @@ END
 $$;
 
 CREATE FUNCTION tuplecast.log_old(old_json json, row_json json, names text[]) RETURNS text
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
     RETURN ',"old":' || tuplecast.log_row(old_json, names) || ',"changed":' || tuplecast.changed_members(old_json, row_json, names);
 END
 $$;
 
+-- The first way is that of most triggers: a key of one column, no columns and no old values asked for. It has no search_path of its own, for what
+-- that costs; every name and operator in it says its schema, as in live_statement().
+--
+-- A row of 100 MB and more is no JSON: nothing may make the writer fail, and a text ends at 1 GB.
 CREATE FUNCTION tuplecast.durable_statement() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER
 AS $$
 DECLARE
-    options json := TG_ARGV[1]::json;
-    names text[];
-    keys text[];
+    names pg_catalog.text[];
+    keys pg_catalog.text[];
+    key pg_catalog.text;
+    event_head pg_catalog.text := pg_catalog.concat(
+        '"schema":', pg_catalog.to_json(TG_TABLE_SCHEMA::pg_catalog.text), ',"table":', pg_catalog.to_json(TG_TABLE_NAME::pg_catalog.text),
+        ',"type":"', TG_OP, '","id":');
+    settings pg_catalog.text[];
 BEGIN
-    IF options -> 'columns' IS NOT NULL THEN
-        names := ARRAY(SELECT json_array_elements_text(options -> 'columns'));
+    IF TG_ARGV[1] OPERATOR(pg_catalog.=) '{"durable":true}'
+       AND pg_catalog.current_setting(pg_catalog.concat('tuplecast.key_', pg_catalog.pg_get_replica_identity_index(TG_RELID)::pg_catalog.oid), true)
+           OPERATOR(pg_catalog.=) 'yes' THEN
+        key := (pg_catalog.parse_ident(pg_catalog.pg_get_indexdef(pg_catalog.pg_get_replica_identity_index(TG_RELID), 1, true)))[1];
+        INSERT INTO tuplecast.log (channel, head, id_json, data)
+        SELECT TG_ARGV[0], event_head, coalesce((n.row_json OPERATOR(pg_catalog.->) key)::pg_catalog.text, 'null'), n.row_json
+          FROM (SELECT CASE WHEN pg_catalog.pg_column_size(r.*) OPERATOR(pg_catalog.<) 100000000 THEN pg_catalog.row_to_json(r.*) END AS row_json
+                  FROM changed_rows r OFFSET 0) n;
+        IF FOUND AND NOT pg_catalog.pg_try_advisory_xact_lock_shared(1953853548, 1) THEN
+            PERFORM pg_catalog.pg_notify('tuplecast', 'wake');
+        END IF;
+        RETURN NULL;
+    END IF;
+
+    settings := ARRAY[pg_catalog.current_setting('search_path'), pg_catalog.current_setting('jit'), pg_catalog.current_setting('work_mem')];
+    IF pg_catalog.concat(pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('jit', 'off', true)) IS NULL THEN
+    END IF;
+    IF TG_ARGV[1]::json -> 'columns' IS NOT NULL THEN
+        names := ARRAY(SELECT json_array_elements_text(TG_ARGV[1]::json -> 'columns'));
     END IF;
     keys := tuplecast.key_columns(TG_RELID);
-    IF TG_OP = 'UPDATE' AND (options ->> 'old')::boolean THEN
+    IF TG_OP = 'UPDATE' AND (TG_ARGV[1]::json ->> 'old')::boolean THEN
+        IF pg_size_bytes(settings[3]) < 67108864 THEN
+            PERFORM set_config('work_mem', '64MB', true);
+        END IF;
         -- Both tables hold the rows in the same order.
-        INSERT INTO tuplecast.log (channel, head, data, old)
-        SELECT TG_ARGV[0], tuplecast.log_head(TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP, keys, n.row_json), tuplecast.log_row(n.row_json, names),
+        INSERT INTO tuplecast.log (channel, head, id_json, data, old)
+        SELECT TG_ARGV[0], event_head, tuplecast.log_id_of(keys, n.row_json), tuplecast.log_row(n.row_json, names),
                tuplecast.log_old(o.row_json, n.row_json, names)
           FROM (SELECT CASE WHEN pg_column_size(r.*) < 100000000 THEN row_to_json(r.*) END, row_number() OVER () FROM changed_rows r) AS n (row_json, i)
           JOIN (SELECT CASE WHEN pg_column_size(r.*) < 100000000 THEN row_to_json(r.*) END, row_number() OVER () FROM old_rows r) AS o (row_json, i)
             USING (i) ORDER BY i;
     ELSE
-        INSERT INTO tuplecast.log (channel, head, data)
-        SELECT TG_ARGV[0], tuplecast.log_head(TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP, keys, r.row_json), tuplecast.log_row(r.row_json, names)
-          FROM (SELECT CASE WHEN pg_column_size(n.*) < 100000000 THEN row_to_json(n.*) END FROM changed_rows n) AS r (row_json);
+        INSERT INTO tuplecast.log (channel, head, id_json, data)
+        SELECT TG_ARGV[0], event_head, tuplecast.log_id_of(keys, r.row_json), tuplecast.log_row(r.row_json, names)
+          FROM (SELECT CASE WHEN pg_column_size(n.*) < 100000000 THEN row_to_json(n.*) END FROM changed_rows n OFFSET 0) AS r (row_json);
     END IF;
     IF FOUND THEN
         PERFORM tuplecast.wake_lead();
+    END IF;
+    IF concat(set_config('work_mem', settings[3], true), set_config('jit', settings[2], true),
+              set_config('search_path', settings[1], true)) IS NULL THEN
     END IF;
     RETURN NULL;
 END
@@ -162,8 +207,8 @@ BEGIN
         SELECT t.table_schema, t.table_name INTO table_schema, table_name FROM tuplecast.trigger_table(TG_RELID, TG_NAME) t;
     END IF;
     IF TG_OP = 'TRUNCATE' THEN
-        INSERT INTO tuplecast.log (channel, head, data)
-        VALUES (TG_ARGV[0], tuplecast.log_head(table_schema, table_name, TG_OP, NULL, NULL), 'null');
+        INSERT INTO tuplecast.log (channel, head, id_json, data)
+        VALUES (TG_ARGV[0], tuplecast.log_head(table_schema, table_name, TG_OP), 'null', 'null');
     ELSE
         IF TG_OP = 'DELETE' THEN
             NEW := OLD;
@@ -174,8 +219,8 @@ BEGIN
         IF TG_OP = 'UPDATE' AND (options ->> 'old')::boolean AND pg_column_size(OLD) < 100000000 THEN
             old_json := row_to_json(OLD);
         END IF;
-        INSERT INTO tuplecast.log (channel, head, data, old)
-        VALUES (TG_ARGV[0], tuplecast.log_head(table_schema, table_name, TG_OP, tuplecast.key_columns(TG_RELID), row_json),
+        INSERT INTO tuplecast.log (channel, head, id_json, data, old)
+        VALUES (TG_ARGV[0], tuplecast.log_head(table_schema, table_name, TG_OP), tuplecast.log_id_of(tuplecast.key_columns(TG_RELID), row_json),
                 tuplecast.log_row(row_json, names), tuplecast.log_old(old_json, row_json, names));
     END IF;
     PERFORM tuplecast.wake_lead();
@@ -200,10 +245,10 @@ CREATE FUNCTION tuplecast.begin_anew() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    last tuplecast.tick;
+    last record;
 BEGIN
     FOR pass IN 1 .. 2 LOOP
-        SELECT * INTO STRICT last FROM tuplecast.tick t ORDER BY t.number DESC LIMIT 1;
+        SELECT t.number, t.base + t.count AS end_number, t.snapshot INTO STRICT last FROM tuplecast.tick t ORDER BY t.number DESC LIMIT 1;
         -- Each tick was committed with a number of its own: the counter is always ahead of it, after a crash, too.
         IF pg_snapshot_xmax(last.snapshot) <= pg_snapshot_xmax(pg_current_snapshot()) THEN
             RETURN;
@@ -213,22 +258,25 @@ BEGIN
         LOCK TABLE tuplecast.log, tuplecast.tick IN ACCESS EXCLUSIVE MODE;
     END LOOP;
     TRUNCATE tuplecast.log, tuplecast.tick;
-    INSERT INTO tuplecast.tick (number, base, count, nonce, snapshot)
-    VALUES (last.number + 1, last.base + last.count, 0, tuplecast.new_nonce(), pg_current_snapshot());
+    INSERT INTO tuplecast.tick (number, base, count, nonce, snapshot, low, xids, sizes)
+    VALUES (last.number + 1, last.end_number, 0, tuplecast.new_nonce(), pg_current_snapshot(), '0', '{}', '{}');
     UPDATE tuplecast.state SET oldest_tick = last.number + 1;
 END
 $$;
 
--- Null, or why this database, or this role, has no durable channels.
-CREATE FUNCTION tuplecast.check_durable() RETURNS text
+-- Null, or why this database, or this role, has no durable channels. ordering is make_tick()'s.
+CREATE FUNCTION tuplecast.check_durable(ordering text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF pg_is_in_recovery() THEN
-        RETURN 'the database is a standby: nothing can be written there';
-    ELSIF NOT has_function_privilege('tuplecast.make_tick(bigint)', 'EXECUTE') THEN
+        RETURN 'the database is a standby, where nothing can be written: connect to the primary';
+    ELSIF NOT has_function_privilege('tuplecast.make_tick(bigint, text)', 'EXECUTE') THEN
         RETURN format('the role %s may not read the log: run SELECT tuplecast.grant_gateway(%L) as the owner of the schema tuplecast',
                       current_user, current_user);
+    ELSIF ordering = 'commit_timestamp' AND NOT current_setting('track_commit_timestamp')::boolean THEN
+        RETURN 'durable.order is "commit_timestamp", but the database keeps no commit timestamps: set track_commit_timestamp = on and restart it,'
+               ' or set durable.order = "causal"';
     END IF;
     PERFORM tuplecast.begin_anew();
     RETURN NULL;
@@ -249,7 +297,7 @@ AS $$
     SELECT coalesce(bool_or(pg_terminate_backend(l.pid, 500)), false) FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
      WHERE l.locktype = 'advisory' AND l.classid = 1953853548 AND l.objid = 2 AND l.objsubid = 2 AND l.granted AND l.pid <> pg_backend_pid()
        AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-       AND NOT coalesce(a.state = 'active' AND a.query LIKE '%make_tick%' AND a.wait_event_type IS DISTINCT FROM 'Client', false)
+       AND NOT coalesce(a.state = 'active' AND a.query ~ 'make_tick|read_events' AND a.wait_event_type IS DISTINCT FROM 'Client', false)
 $$;
 
 CREATE FUNCTION tuplecast.try_sleep() RETURNS boolean
@@ -273,27 +321,74 @@ AS $$
 $$;
 
 -- Records the next tick when there is anything new. A second lead fails with unique_violation: it is none any more.
-CREATE FUNCTION tuplecast.make_tick(last bigint) RETURNS TABLE (number bigint, base bigint, count bigint, nonce text, channels text)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+--
+-- ordering is causal: a transaction that waited for another one's row has the larger last id, so in the order of last ids the changes of one row
+-- stand as they were made. Or it is commit_timestamp: then a transaction is held back while one that has an earlier timestamp may not be visible
+-- yet. What is held back counts as being in flight. number is null when there is nothing to tell now, but something is held back.
+CREATE FUNCTION tuplecast.make_tick(last bigint, ordering text)
+    RETURNS TABLE (number bigint, base bigint, count bigint, nonce text, channels text, is_held boolean)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
-    before tuplecast.tick;
-    snapshot pg_snapshot := pg_current_snapshot();
-    found_count bigint;
+    seen pg_snapshot := pg_current_snapshot();
+    to_xid xid8 := pg_snapshot_xmax(seen);
+    in_flight xid8[] := ARRAY(SELECT pg_snapshot_xip(seen));
+    low xid8;
+    was_in_flight xid8[];
+    xids xid8[];
+    sizes integer[];
+    held xid8[];
+    hold_from timestamptz := 'infinity';
+    transactions_max constant integer := 10000; -- of one tick; what was written while no gateway ran makes several, of the same snapshot
 BEGIN
-    SELECT * INTO STRICT before FROM tuplecast.tick t WHERE t.number = last;
+    SELECT t.base + t.count, pg_snapshot_xmax(t.snapshot), ARRAY(SELECT pg_snapshot_xip(t.snapshot))
+      INTO STRICT base, low, was_in_flight FROM tuplecast.tick t WHERE t.number = last;
     -- A snapshot that was taken before a crash can be ahead of the counter after it, unless something was committed in between.
     PERFORM set_config('synchronous_commit', 'on', true);
-    SELECT sum(c.count), CASE WHEN pg_catalog.count(*) <= 500 THEN string_agg(c.channel, E'\n') END INTO found_count, channels
-      FROM (SELECT b.channel, pg_catalog.count(*) AS count FROM tuplecast.batch(before.snapshot, snapshot) b GROUP BY b.channel) c;
-    IF found_count IS NULL THEN
-        RETURN;
+    IF ordering = 'commit_timestamp' THEN
+        -- Who is committing has a timestamp before others see what he did; the moment between taking it and showing it is short.
+        SELECT least(min(pg_xact_commit_timestamp(x::xid)), clock_timestamp() - interval '5 ms') INTO hold_from FROM unnest(in_flight) x;
     END IF;
-    INSERT INTO tuplecast.tick AS t (number, base, count, nonce, snapshot, channels)
-    VALUES (last + 1, before.base + before.count, found_count, tuplecast.new_nonce(), snapshot, make_tick.channels)
-    RETURNING t.number, t.base, t.count, t.nonce INTO number, base, count, nonce;
-    PERFORM pg_notify('tuplecast', 'tick ' || number);
-    RETURN NEXT;
+    -- One range of the index, and the transactions that were in flight then. The parts go in as parameters, without which it would be a scan of
+    -- everything.
+    WITH changes AS MATERIALIZED (
+        SELECT l.xid, l.channel, max(l.id) AS last, pg_catalog.count(*) AS size
+          FROM (SELECT a.xid, a.id, a.channel FROM tuplecast.log a WHERE a.xid >= low AND a.xid < to_xid AND a.xid <> ALL (in_flight)
+                UNION ALL
+                SELECT b.xid, b.id, b.channel FROM tuplecast.log b WHERE b.xid = ANY (was_in_flight) AND b.xid < to_xid AND b.xid <> ALL (in_flight)) l
+         GROUP BY l.xid, l.channel
+    ), stamped AS (
+        SELECT c.xid, max(c.last) AS last, sum(c.size) AS size, CASE WHEN ordering = 'commit_timestamp' THEN pg_xact_commit_timestamp(c.xid::xid) END AS at
+          FROM changes c GROUP BY c.xid
+    ), transactions AS (
+        -- A clock that was put back must not hold anything for long.
+        SELECT s.*, coalesce(s.at >= hold_from AND s.at < clock_timestamp() + interval '1 s', false) AS is_held FROM stamped s
+    )
+    SELECT array_agg(t.xid ORDER BY t.at NULLS FIRST, t.last) FILTER (WHERE NOT t.is_held),
+           array_agg(t.size::integer ORDER BY t.at NULLS FIRST, t.last) FILTER (WHERE NOT t.is_held),
+           coalesce(array_agg(t.xid) FILTER (WHERE t.is_held), '{}'),
+           (SELECT CASE WHEN pg_catalog.count(DISTINCT c.channel) <= 500 THEN string_agg(DISTINCT c.channel, E'\n') END FROM changes c)
+      INTO xids, sizes, held, channels FROM transactions t;
+    is_held := held <> '{}';
+    IF is_held THEN
+        SELECT format('%s:%s:%s', min(x), to_xid, string_agg(x::text, ',' ORDER BY x)) INTO seen FROM unnest(in_flight || held) x;
+    END IF;
+    FOR i IN 0 .. coalesce(cardinality(xids) - 1, -1) / transactions_max LOOP
+        EXIT WHEN xids IS NULL;
+        count := (SELECT sum(x) FROM unnest(sizes[i * transactions_max + 1 : (i + 1) * transactions_max]) x);
+        last := last + 1;
+        INSERT INTO tuplecast.tick AS t (number, base, count, nonce, snapshot, channels, low, xids, sizes)
+        VALUES (last, base, count, tuplecast.new_nonce(), seen, channels, low, xids[i * transactions_max + 1 : (i + 1) * transactions_max],
+                sizes[i * transactions_max + 1 : (i + 1) * transactions_max])
+        RETURNING t.number, t.nonce INTO number, nonce;
+        RETURN NEXT;
+        base := base + count;
+    END LOOP;
+    IF xids IS NOT NULL THEN
+        PERFORM pg_notify('tuplecast', 'tick ' || number);
+    ELSIF is_held THEN
+        RETURN NEXT;
+    END IF;
 END
 $$;
 
@@ -303,149 +398,131 @@ AS $$
     SELECT t.number, t.base, t.count, t.nonce, t.channels FROM tuplecast.tick t WHERE t.number > last ORDER BY t.number LIMIT 1000
 $$;
 
--- What one snapshot sees and the one before it does not: one range of the index, and the transactions that were in flight then. The parts go in
--- as parameters, without which it would be a scan of everything.
-CREATE FUNCTION tuplecast.batch(before pg_snapshot, now pg_snapshot) RETURNS SETOF tuplecast.log
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    from_xid xid8 := pg_snapshot_xmax(before);
-    to_xid xid8 := pg_snapshot_xmax(now);
-    before_open xid8[] := ARRAY(SELECT pg_snapshot_xip(before));
-    now_open xid8[] := ARRAY(SELECT pg_snapshot_xip(now));
-BEGIN
-    RETURN QUERY SELECT * FROM tuplecast.log l WHERE l.xid >= from_xid AND l.xid < to_xid AND l.xid <> ALL (now_open);
-    IF cardinality(before_open) > 0 THEN
-        RETURN QUERY SELECT * FROM tuplecast.log l WHERE l.xid = ANY (before_open) AND l.xid < to_xid AND l.xid <> ALL (now_open);
-    END IF;
-END
-$$;
-
--- An event's whole object, at most bytes_max long: what is too large is left out, and `cut` says so.
-CREATE FUNCTION tuplecast.log_payload(l tuplecast.log, bytes_max bigint) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    at text := ',"at":' || to_json(l.at)::text || '}';
-    room bigint := bytes_max - octet_length(l.head) - octet_length(at) - 40;
-BEGIN
-    IF l.data IS NOT NULL AND octet_length(l.data)::bigint + coalesce(octet_length(l.old), 0) <= room THEN
-        RETURN '{' || l.head || ',"data":' || l.data || coalesce(l.old, '') || at;
-    ELSIF octet_length(l.data) <= room THEN
-        RETURN '{' || l.head || ',"data":' || l.data || ',"cut":["old"]' || at;
-    END IF;
-    RETURN '{' || l.head || ',"data":null,"cut":["data"' || CASE WHEN l.old IS NOT NULL THEN ',"old"' ELSE '' END || ']' || at;
-END
-$$;
-
--- Changes of one row are in the order in which they were made, and those of a transaction stand together: a transaction that waited for
--- another one's row has the larger last id.
-CREATE FUNCTION tuplecast.numbered(before pg_snapshot, now pg_snapshot, base bigint) RETURNS TABLE (number bigint, l tuplecast.log)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT base + row_number() OVER (ORDER BY o.last, (o.l).id), o.l
-      FROM (SELECT b AS l, max(b.id) OVER (PARTITION BY b.xid) AS last FROM tuplecast.batch(before, now) b) o
-     ORDER BY 1
-$$;
-
-CREATE FUNCTION tuplecast.read_tick(tick bigint, channels text[], bytes_max bigint)
-    RETURNS TABLE (number bigint, channel text, payload text)
+-- A verdict on a client's place: ok, expired or rewound; and where it goes on. Without a place (0 and no nonce), the earliest one.
+CREATE FUNCTION tuplecast.find_place(from_number bigint, from_nonce text) RETURNS TABLE (kind text, number bigint, nonce text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    this tuplecast.tick;
-    before tuplecast.tick;
+    oldest record;
+    newest record;
+    found record; -- the tick that gave from_number
 BEGIN
-    SELECT * INTO this FROM tuplecast.tick t WHERE t.number = tick;
-    SELECT * INTO before FROM tuplecast.tick t WHERE t.number = tick - 1;
-    -- TRUNCATE is not for snapshots: a partition can be empty all at once.
-    IF this.number IS NULL OR before.number IS NULL
-       OR this.count <> (SELECT pg_catalog.count(*) FROM tuplecast.batch(before.snapshot, this.snapshot)) THEN
-        RAISE SQLSTATE 'TC001' USING MESSAGE = format('Tick %s is not kept any more.', tick);
-    END IF;
-    RETURN QUERY SELECT n.number, (n.l).channel, tuplecast.log_payload(n.l, bytes_max)
-      FROM tuplecast.numbered(before.snapshot, this.snapshot, this.base) n
-     WHERE (n.l).channel = ANY (channels) ORDER BY 1;
-END
-$$;
-
--- A page of the log, for who comes back: a verdict on the place, events behind it, and how far was looked.
-CREATE FUNCTION tuplecast.read_history(from_number bigint, from_nonce text, channels text[], bytes_max bigint, page_bytes bigint)
-    RETURNS TABLE (kind text, number bigint, nonce text, channel text, payload text)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    oldest tuplecast.tick;
-    newest tuplecast.tick;
-    start tuplecast.tick; -- that gave from_number
-    before tuplecast.tick;
-    this tuplecast.tick;
-    e record;
-    bytes bigint := 0;
-    ticks integer := 0;
-BEGIN
-    SELECT t.* INTO oldest FROM tuplecast.tick t JOIN tuplecast.state s ON t.number >= s.oldest_tick ORDER BY t.number LIMIT 1;
-    SELECT * INTO newest FROM tuplecast.tick t ORDER BY t.number DESC LIMIT 1;
-    kind := 'ok';
+    SELECT t.number, t.base + t.count AS last, t.nonce INTO oldest
+      FROM tuplecast.tick t JOIN tuplecast.state s ON t.number >= s.oldest_tick ORDER BY t.number LIMIT 1;
+    SELECT t.base + t.count AS last, t.nonce INTO newest FROM tuplecast.tick t ORDER BY t.number DESC LIMIT 1;
     IF from_number = 0 AND from_nonce = '' THEN
-        from_number := oldest.base + oldest.count;
-        start := oldest;
+        RETURN QUERY SELECT 'ok', oldest.last, oldest.nonce;
+        RETURN;
+    END IF;
+    SELECT t.number, t.nonce INTO found FROM tuplecast.tick t
+     WHERE t.base <= from_number AND from_number <= t.base + t.count AND t.number >= oldest.number AND (from_number > t.base OR t.count = 0)
+     ORDER BY t.base DESC, t.number DESC LIMIT 1;
+    IF from_number > newest.last OR (found.number IS NOT NULL AND from_nonce <> '' AND found.nonce <> from_nonce) THEN
+        RETURN QUERY SELECT 'rewound', newest.last, newest.nonce;
+    ELSIF found.number IS NULL OR (found.number = oldest.number AND from_number < oldest.last) THEN
+        RETURN QUERY SELECT 'expired', oldest.last, oldest.nonce;
     ELSE
-        SELECT * INTO start FROM tuplecast.tick t
-         WHERE t.base <= from_number AND from_number <= t.base + t.count AND t.number >= oldest.number
-           AND (from_number > t.base OR t.count = 0) ORDER BY t.base DESC, t.number DESC LIMIT 1;
-        IF from_number > newest.base + newest.count OR (start.number IS NOT NULL AND from_nonce <> '' AND start.nonce <> from_nonce) THEN
-            kind := 'rewound';
-            start := newest;
-        ELSIF start.number IS NULL OR (start.number = oldest.number AND from_number < oldest.base + oldest.count) THEN
-            kind := 'expired';
-            start := oldest;
-        END IF;
-        IF kind <> 'ok' THEN
-            from_number := start.base + start.count;
-        END IF;
+        RETURN QUERY SELECT 'ok', from_number, found.nonce;
     END IF;
-    number := from_number;
-    nonce := start.nonce;
-    RETURN NEXT;
-    before := start;
-    IF from_number < start.base + start.count THEN
-        SELECT * INTO before FROM tuplecast.tick t WHERE t.number = start.number - 1;
+END
+$$;
+
+-- Of the next count_max events behind from_number, those of these channels; then a row of the kind `end` with the place up to which was looked. With
+-- page_bytes, that can be sooner: the first `end` counts.
+--
+-- What would make an event longer than bytes_max is left out: cut is 1 for the old row, 2 for the row, 3 for both.
+CREATE FUNCTION tuplecast.read_events(from_number bigint, count_max bigint, channels text[], bytes_max bigint, page_bytes bigint)
+    RETURNS TABLE (kind text, number bigint, nonce text, channel text, head text, id_json text, data text, old text, at timestamptz, cut integer)
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off SET enable_bitmapscan = off SET jit = off SET work_mem = '64MB'
+SET max_parallel_workers_per_gather = 0 SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    large constant integer := 5000; -- a transaction with more events is not read as a whole for a page that has only a part of it
+    until bigint := from_number + count_max;
+    first_tick bigint;
+    low xid8;
+    xids xid8[];
+    sizes integer[];
+    befores bigint[]; -- the number before each transaction's first event
+    nonces text[];
+    most integer;
+    low_xid xid8;
+    high_xid xid8;
+    early_xids xid8[];
+    from_id bigint := 0;
+    until_id bigint := 9223372036854775807;
+BEGIN
+    SELECT min(x.tick), min(x.low), array_agg(x.xid ORDER BY x.before), array_agg(x.size ORDER BY x.before), array_agg(x.before ORDER BY x.before),
+           array_agg(x.nonce ORDER BY x.before)
+      INTO first_tick, low, xids, sizes, befores, nonces
+      FROM (SELECT t.number AS tick, t.low, t.nonce, u.xid, u.size, t.base + sum(u.size) OVER (PARTITION BY t.number ORDER BY u.place) - u.size AS before
+              FROM tuplecast.tick t CROSS JOIN unnest(t.xids, t.sizes) WITH ORDINALITY AS u (xid, size, place)
+             WHERE t.base < until AND t.base >= coalesce((SELECT max(p.base) FROM tuplecast.tick p WHERE p.base <= from_number), 0)) x
+     WHERE x.before < until AND x.before + x.size > from_number;
+    IF first_tick IS NULL THEN
+        RETURN QUERY SELECT 'end', t.base + t.count, t.nonce, NULL, NULL, NULL, NULL, NULL, NULL::timestamptz, 0
+          FROM tuplecast.tick t ORDER BY t.number DESC LIMIT 1;
+        RETURN;
     END IF;
-    kind := 'event';
-    FOR this IN SELECT * FROM tuplecast.tick t WHERE t.number > before.number ORDER BY t.number LIMIT 256 LOOP
-        IF this.count <> (SELECT pg_catalog.count(*) FROM tuplecast.batch(before.snapshot, this.snapshot)) THEN
-            RAISE SQLSTATE 'TC001' USING MESSAGE = format('Tick %s is not kept any more.', this.number);
-        END IF;
-        FOR e IN SELECT n.number, (n.l).channel, tuplecast.log_payload(n.l, bytes_max) AS payload
-                   FROM tuplecast.numbered(before.snapshot, this.snapshot, this.base) n
-                  WHERE n.number > from_number AND (n.l).channel = ANY (channels) ORDER BY 1 LOOP
-            IF bytes > 0 AND bytes + octet_length(e.payload) > page_bytes THEN
-                EXIT;
+    most := cardinality(xids);
+    IF page_bytes IS NOT NULL THEN
+        -- A large transaction, of which only a part is wanted, has pages of its own: there its ids are limits to the index.
+        IF sizes[1] > large AND (from_number > befores[1] OR befores[1] + sizes[1] > until) THEN
+            most := 1;
+            IF from_number > befores[1] THEN
+                SELECT l.id INTO from_id FROM tuplecast.log l WHERE l.xid = xids[1] ORDER BY l.xid, l.id OFFSET from_number - befores[1] - 1 LIMIT 1;
             END IF;
-            bytes := bytes + octet_length(e.payload);
-            number := e.number;
-            nonce := this.nonce;
-            channel := e.channel;
-            payload := e.payload;
-            RETURN NEXT;
-        END LOOP;
-        before := this;
-        IF bytes > 0 AND e.payload IS NOT NULL AND number <> e.number THEN
-            -- The page is full in the middle of a tick: it ends behind the last event in it.
-            kind := 'end';
-            channel := 'more';
-            payload := NULL;
-            RETURN NEXT;
-            RETURN;
+            IF befores[1] + sizes[1] > until THEN
+                SELECT l.id INTO until_id FROM tuplecast.log l WHERE l.xid = xids[1] AND l.id > from_id ORDER BY l.xid, l.id
+                OFFSET until - greatest(from_number, befores[1]) - 1 LIMIT 1;
+            END IF;
+            befores[1] := greatest(from_number, befores[1]);
+        ELSIF sizes[most] > large AND befores[most] + sizes[most] > until THEN
+            most := most - 1;
         END IF;
-        number := this.base + this.count;
-        nonce := this.nonce;
-    END LOOP;
+        xids := xids[:most];
+        until := least(until, befores[most] + sizes[most]);
+    ELSE
+        until := befores[most] + sizes[most];
+    END IF;
+    SELECT min(x) FILTER (WHERE x >= low), max(x), coalesce(array_agg(x) FILTER (WHERE x < low), '{}') INTO low_xid, high_xid, early_xids FROM unnest(xids) x;
+    RETURN QUERY
+    WITH transactions AS MATERIALIZED (
+        SELECT u.* FROM unnest(xids, befores[:most], nonces[:most]) AS u (xid, before, nonce)
+    ), events AS (
+        SELECT t.before + row_number() OVER (PARTITION BY t.before ORDER BY l.id) AS number, t.nonce, l.*
+          FROM (SELECT * FROM tuplecast.log a WHERE a.xid >= low_xid AND a.xid <= high_xid AND a.id > from_id AND a.id <= until_id
+                UNION ALL
+                SELECT * FROM tuplecast.log b WHERE b.xid = ANY (early_xids) AND b.id > from_id AND b.id <= until_id) l
+          JOIN transactions t USING (xid)
+    ), wanted AS (
+        SELECT e.*, 200 + coalesce(octet_length(e.data), 0) + least(coalesce(octet_length(e.old), 0), 1000000000) AS bytes FROM events e
+         WHERE e.number > from_number AND e.number <= until AND e.channel = ANY (channels)
+    ), pages AS (
+        SELECT w.*, lag(w.number) OVER up_to_here AS number_before, lag(w.nonce) OVER up_to_here AS nonce_before,
+               sum(w.bytes) OVER up_to_here - w.bytes < coalesce(page_bytes, 9223372036854775807) AS has_room,
+               sum(w.bytes) OVER up_to_here - w.bytes - lag(w.bytes, 1, 0) OVER up_to_here >= page_bytes AS is_beyond
+          FROM wanted w
+        WINDOW up_to_here AS (ROWS UNBOUNDED PRECEDING)
+    )
+    SELECT CASE WHEN p.has_room THEN 'event' ELSE 'end' END, CASE WHEN p.has_room THEN p.number ELSE p.number_before END,
+           CASE WHEN p.has_room THEN p.nonce ELSE p.nonce_before END, p.channel, p.head, p.id_json,
+           CASE WHEN c.cut < 2 AND p.has_room THEN p.data END, CASE WHEN c.cut = 0 AND p.has_room THEN p.old END, p.at, c.cut
+      FROM pages p
+     CROSS JOIN LATERAL (SELECT CASE WHEN p.data IS NULL OR octet_length(p.data) + octet_length(p.id_json) + 1000 > bytes_max
+                                     THEN CASE WHEN p.old IS NULL THEN 2 ELSE 3 END
+                                     WHEN octet_length(p.data)::bigint + octet_length(p.old) + octet_length(p.id_json) + 1000 > bytes_max THEN 1
+                                     ELSE 0 END) c (cut)
+     WHERE p.is_beyond IS NOT TRUE;
     kind := 'end';
-    channel := CASE WHEN before.number = newest.number THEN 'head' ELSE 'more' END;
-    payload := NULL;
+    number := until;
+    nonce := nonces[most];
     RETURN NEXT;
+    -- TRUNCATE is not for snapshots: a partition can be empty all at once. But it is emptied only when everybody can see that its ticks were given up.
+    IF first_tick <= (SELECT oldest_tick FROM tuplecast.state) THEN
+        RAISE SQLSTATE 'TC001' USING MESSAGE = format('Tick %s is not kept any more.', first_tick);
+    END IF;
 END
 $$;
 
@@ -462,12 +539,13 @@ DECLARE
     current_slot integer;
     rows_left boolean;
     cutoff bigint;
+    has_next boolean; -- the partition that would be next is empty
 BEGIN
     PERFORM set_config('lock_timeout', '50ms', true);
     SELECT t.* INTO kept FROM tuplecast.tick t JOIN tuplecast.state s ON t.number = s.oldest_tick;
-    SELECT (last_value >> 20) & 7 INTO current_slot FROM tuplecast.log_id;
+    SELECT (last_value >> 40) & 7 INTO current_slot FROM tuplecast.log_id;
     dropped := 0;
-    bytes := 0;
+    bytes := pg_total_relation_size('tuplecast.tick');
     FOR i IN 1 .. 8 LOOP
         slot := (current_slot + i) & 7; -- the oldest one first
         size := pg_total_relation_size(format('tuplecast.log_%s', slot));
@@ -491,12 +569,13 @@ BEGIN
             END IF;
         END IF;
         bytes := bytes + size;
+        has_next := coalesce(has_next, size <= 65536);
     END LOOP;
     -- The next partition, when this one holds a quarter of what is kept.
     size := pg_total_relation_size(format('tuplecast.log_%s', current_slot));
-    IF size > greatest(max_bytes / 4, 65536)
-       OR (size > 65536 AND (SELECT rotated_at FROM tuplecast.state) < clock_timestamp() - max_age / 4) THEN
-        PERFORM setval('tuplecast.log_id', ((last_value >> 20) + 1) << 20) FROM tuplecast.log_id;
+    IF has_next AND (size > greatest(max_bytes / 4, 65536)
+                     OR (size > 65536 AND (SELECT rotated_at FROM tuplecast.state) < clock_timestamp() - max_age / 4)) THEN
+        PERFORM setval('tuplecast.log_id', ((last_value >> 40) + 1) << 40) FROM tuplecast.log_id;
         UPDATE tuplecast.state SET rotated_at = clock_timestamp();
     END IF;
     SELECT max(t.number) INTO cutoff FROM tuplecast.tick t WHERE t.at < clock_timestamp() - max_age;
@@ -518,16 +597,16 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA tuplecast TO %I', gateway);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION tuplecast.durable_channels(), tuplecast.begin_anew(), tuplecast.last_tick(), tuplecast.make_tick(bigint),'
-                   ' tuplecast.ticks_after(bigint), tuplecast.read_tick(bigint, text[], bigint),'
-                   ' tuplecast.read_history(bigint, text, text[], bigint, bigint), tuplecast.retain(interval, bigint) TO %I', gateway);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION tuplecast.durable_channels(), tuplecast.begin_anew(), tuplecast.last_tick(),'
+                   ' tuplecast.make_tick(bigint, text),'
+                   ' tuplecast.ticks_after(bigint), tuplecast.find_place(bigint, text),'
+                   ' tuplecast.read_events(bigint, bigint, text[], bigint, bigint), tuplecast.retain(interval, bigint) TO %I', gateway);
 END
 $$;
 
 REVOKE ALL ON ALL TABLES IN SCHEMA tuplecast FROM PUBLIC;
 GRANT SELECT ON tuplecast.triggers, tuplecast.parts, tuplecast.version TO PUBLIC;
-REVOKE EXECUTE ON FUNCTION tuplecast.durable_channels(), tuplecast.begin_anew(), tuplecast.last_tick(), tuplecast.make_tick(bigint), tuplecast.ticks_after(bigint),
-    tuplecast.read_tick(bigint, text[], bigint), tuplecast.read_history(bigint, text, text[], bigint, bigint),
-    tuplecast.retain(interval, bigint), tuplecast.batch(pg_snapshot, pg_snapshot), tuplecast.numbered(pg_snapshot, pg_snapshot, bigint),
-    tuplecast.log_payload(tuplecast.log, bigint), tuplecast.wake_lead(), tuplecast.new_nonce(),
-    tuplecast.log_head(text, text, text, text[], json), tuplecast.log_row(json, text[]), tuplecast.log_old(json, json, text[]) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION tuplecast.durable_channels(), tuplecast.begin_anew(), tuplecast.last_tick(), tuplecast.make_tick(bigint, text), tuplecast.ticks_after(bigint),
+    tuplecast.find_place(bigint, text), tuplecast.read_events(bigint, bigint, text[], bigint, bigint), tuplecast.retain(interval, bigint),
+    tuplecast.wake_lead(), tuplecast.new_nonce(), tuplecast.log_head(text, text, text), tuplecast.log_id_of(text[], json),
+    tuplecast.log_row(json, text[]), tuplecast.log_old(json, json, text[]) FROM PUBLIC;

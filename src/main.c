@@ -19,6 +19,8 @@ struct arguments {
     const char *command;
     struct config_source source;
     bool dry_run, quiet;
+    bool remove;           /* with setup */
+    const char *confirmed; /* the database to remove it from */
 };
 
 struct program {
@@ -44,6 +46,7 @@ static const char usage_text[] =
     "      --log-level LEVEL    debug, info, warn or error\n"
     "      --quiet              with check: print only what is wrong\n"
     "      --dry-run            with setup: print what would be run\n"
+    "      --remove[=DATABASE]  with setup: remove everything; without the database's name, only tell what that is\n"
     "      --version, --help\n"
     "\n"
     "Each setting can also come from the environment: TUPLECAST_LISTEN, TUPLECAST_STREAMS_HEARTBEAT_MS and "
@@ -61,7 +64,15 @@ static bool is_command(const char *text)
 
 static bool parse_arguments(int count, char **values, struct arguments *ret_arguments, int *ret_exit)
 {
-    enum { OPTION_CHANNELS = 256, OPTION_LOG_LEVEL, OPTION_DRY_RUN, OPTION_QUIET, OPTION_VERSION, OPTION_HELP };
+    enum {
+        OPTION_CHANNELS = 256,
+        OPTION_LOG_LEVEL,
+        OPTION_DRY_RUN,
+        OPTION_QUIET,
+        OPTION_REMOVE,
+        OPTION_VERSION,
+        OPTION_HELP
+    };
     static const struct option options[] = {
         {"config", required_argument, NULL, 'c'},
         {"database", required_argument, NULL, 'd'},
@@ -70,6 +81,7 @@ static bool parse_arguments(int count, char **values, struct arguments *ret_argu
         {"log-level", required_argument, NULL, OPTION_LOG_LEVEL},
         {"dry-run", no_argument, NULL, OPTION_DRY_RUN},
         {"quiet", no_argument, NULL, OPTION_QUIET},
+        {"remove", optional_argument, NULL, OPTION_REMOVE},
         {"version", no_argument, NULL, OPTION_VERSION},
         {"help", no_argument, NULL, OPTION_HELP},
         {0},
@@ -100,6 +112,10 @@ static bool parse_arguments(int count, char **values, struct arguments *ret_argu
             break;
         case OPTION_QUIET:
             arguments.quiet = true;
+            break;
+        case OPTION_REMOVE:
+            arguments.remove = true;
+            arguments.confirmed = optarg;
             break;
         case OPTION_VERSION:
             puts("tuplecast " TUPLECAST_VERSION);
@@ -313,7 +329,10 @@ int main(int argument_count, char **argument_values)
     } else if (serves) {
         status = serve(&arguments, &config, access);
     } else if (strcmp(arguments.command, "setup") == 0) {
-        status = setup_run(config.database, arguments.dry_run, stdout, stderr) < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
+        int error = arguments.remove
+                        ? setup_remove(config.database, arguments.confirmed, arguments.dry_run, stdout, stderr)
+                        : setup_run(config.database, arguments.dry_run, stdout, stderr);
+        status = error < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     } else if (checks) {
         status = arguments.quiet ? EXIT_SUCCESS : check(&config);
         access_free(access);

@@ -20,6 +20,9 @@ enum same_site { SAME_SITE_STRICT, SAME_SITE_LAX, SAME_SITE_NONE };
 
 #define CONFIG_FILE_DEFAULT "/etc/tuplecast/tuplecast.conf"
 
+/* In which order transactions are told of on durable channels (docs/durable.md). */
+enum durable_order { DURABLE_ORDER_CAUSAL, DURABLE_ORDER_COMMIT_TIMESTAMP };
+
 /* Texts are never NULL once loaded; empty means not set. */
 struct config {
     char *database;                   /* a libpq connection string; empty: libpq's own PG* variables */
@@ -64,6 +67,7 @@ struct config {
     } probe;
     struct {
         bool enabled;
+        enum durable_order order;
         int64_t tick_ms;
         int64_t retention_s;
         int64_t retention_bytes;

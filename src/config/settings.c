@@ -6,17 +6,15 @@
 #include <stddef.h>
 
 #define FIELD(member) offsetof(struct config, member)
-
-#define KIB INT64_C(1024)
-#define MIB (1024 * KIB)
-
-/* No sum or product of a few of these overflows. */
-#define BYTES_MOST (1024 * 1024 * MIB)
+#define KIB           INT64_C(1024)
+#define MIB           (1024 * KIB)
+#define BYTES_MOST    (1024 * 1024 * MIB) /* no sum or product of a few of these overflows */
 
 static const char *const LEVELS[] = {"debug", "info", "warn", "error", NULL};
 static const char *const FORMATS[] = {"text", "json", NULL};
 static const char *const ACCESS[] = {"closed", "open", "token", NULL};
 static const char *const SAME_SITE[] = {"strict", "lax", "none", NULL};
+static const char *const ORDERS[] = {"causal", "commit_timestamp", NULL};
 
 const struct setting settings[] = {
     {.path = "database",
@@ -256,6 +254,12 @@ const struct setting settings[] = {
      .least = 5,
      .most = 1000,
      .help = "Milliseconds between two looks at the log while there is work."},
+    {.path = "durable.order",
+     .type = SETTING_ENUMERATION,
+     .offset = FIELD(durable.order),
+     .fallback = "causal",
+     .names = ORDERS,
+     .help = "Order of transactions: causal, or commit_timestamp, for which the database must keep commit timestamps."},
     {.path = "durable.retention_s",
      .type = SETTING_INTEGER,
      .offset = FIELD(durable.retention_s),
@@ -280,7 +284,7 @@ const struct setting settings[] = {
     {.path = "durable.page_bytes",
      .type = SETTING_INTEGER,
      .offset = FIELD(durable.page_bytes),
-     .fallback = "1048576",
+     .fallback = "4194304",
      .least = 65536,
      .most = 33554432,
      .help = "Bytes of history that are read at once."},

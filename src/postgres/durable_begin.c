@@ -75,8 +75,7 @@ static void on_verdict_row(void *context, const PGresult *row, int number)
     struct durable_reader *reader = context;
 
     (void)number;
-    if (strcmp(PQgetvalue(row, 0, 0), "end") != 0)
-        snprintf(reader->verdict, sizeof(reader->verdict), "%s", PQgetvalue(row, 0, 0));
+    snprintf(reader->verdict, sizeof(reader->verdict), "%s", PQgetvalue(row, 0, 0));
 }
 
 /* After a reconnect: is the place where we were still there? */
@@ -106,8 +105,7 @@ static void check_position(struct durable_reader *reader)
         return;
     }
     snprintf(number, sizeof(number), "%" PRIu64, position->number);
-    durable_ask(reader, "SELECT kind FROM tuplecast.read_history($1, $2, '{}', 1, 1)", parameters, 2, on_verdict_row,
-                on_verdict);
+    durable_ask(reader, "SELECT kind FROM tuplecast.find_place($1, $2)", parameters, 2, on_verdict_row, on_verdict);
 }
 
 static void on_check_row(void *context, const PGresult *row, int number)
@@ -148,7 +146,9 @@ static void on_check(void *context, const char *sqlstate, const char *message)
 
 void durable_check(struct durable_reader *reader)
 {
+    const char *const parameters[] = {reader->options.order};
+
     reader->refusal[0] = '\0';
-    durable_ask(reader, "SELECT tuplecast.check_durable(), pg_catalog.pg_backend_pid()", NULL, 0, on_check_row,
+    durable_ask(reader, "SELECT tuplecast.check_durable($1), pg_catalog.pg_backend_pid()", parameters, 1, on_check_row,
                 on_check);
 }

@@ -31,6 +31,7 @@ struct durable_reader {
     bool stopping;
     bool names_changed;    /* triggers were put or dropped */
     bool woken, hinted;    /* by a writer; by the lead's tick */
+    bool is_held;          /* there are changes that cannot be told yet */
     bool position_checked; /* since the connection is up */
     int64_t last;          /* the last tick that was read completely */
     int quiet_ticks;
@@ -46,6 +47,7 @@ struct durable_reader {
 };
 
 /* Sends a query; its answer must call durable_failed first. Parameters are copied. */
+void durable_send(struct durable_reader *reader, const struct query *query);
 void durable_ask(struct durable_reader *reader, const char *sql, const char *const *parameters, int count,
                  void (*on_row)(void *context, const PGresult *row, int number),
                  void (*on_done)(void *context, const char *sqlstate, const char *message));

@@ -14,6 +14,13 @@ enum {
     QUIET_TICKS = 2, /* that found nothing, before the lead goes to sleep */
 };
 
+void durable_send(struct durable_reader *reader, const struct query *query)
+{
+    reader->busy = query_queue_add(reader->queue, query) == 0;
+    if (!reader->busy)
+        loop_timer_set(&reader->timer, DURABLE_POLL_MS, 0);
+}
+
 void durable_ask(struct durable_reader *reader, const char *sql, const char *const *parameters, int count,
                  void (*on_row)(void *context, const PGresult *row, int number),
                  void (*on_done)(void *context, const char *sqlstate, const char *message))
@@ -23,9 +30,7 @@ void durable_ask(struct durable_reader *reader, const char *sql, const char *con
 
     for (int i = 0; i < count; i++)
         query.parameters[i] = parameters[i];
-    reader->busy = query_queue_add(reader->queue, &query) == 0;
-    if (!reader->busy)
-        loop_timer_set(&reader->timer, DURABLE_POLL_MS, 0);
+    durable_send(reader, &query);
 }
 
 int64_t durable_number(const PGresult *row, int column)
@@ -70,6 +75,7 @@ static void on_tick_row(void *context, const PGresult *row, int number)
 
     (void)number;
     durable_add_tick(reader, row, 0);
+    reader->is_held |= PQgetvalue(row, 0, 5)[0] == 't';
 }
 
 static void on_tick(void *context, const char *sqlstate, const char *message)
@@ -78,7 +84,7 @@ static void on_tick(void *context, const char *sqlstate, const char *message)
 
     if (durable_failed(reader, sqlstate, message))
         return;
-    reader->quiet_ticks = reader->tick_first < reader->tick_count ? 0 : reader->quiet_ticks + 1;
+    reader->quiet_ticks = reader->tick_first < reader->tick_count || reader->is_held ? 0 : reader->quiet_ticks + 1;
     if (reader->quiet_ticks == 0 && reader->mode == MODE_ASLEEP)
         reader->woken = true;
     durable_go_on(reader);
@@ -88,19 +94,20 @@ static void make_tick(struct durable_reader *reader)
 {
     int64_t now_ms = loop_turn_ms(reader->loop);
     char last[DURABLE_NUMBER_BYTES];
-    const char *const parameters[] = {last};
+    const char *const parameters[] = {last, reader->options.order};
     bool sign = now_ms - reader->life_ms >= DURABLE_POLL_MS;
 
     snprintf(last, sizeof(last), "%" PRId64, reader->last);
     reader->polled_ms = now_ms;
     if (sign)
         reader->life_ms = now_ms;
+    reader->is_held = false;
     durable_ask(reader,
                 sign ? "SELECT t.* FROM (SELECT pg_catalog.pg_notify('tuplecast', 'alive')) a LEFT JOIN "
-                       "tuplecast.make_tick($1) t ON "
+                       "tuplecast.make_tick($1, $2) t ON "
                        "true"
-                     : "SELECT * FROM tuplecast.make_tick($1)",
-                parameters, 1, on_tick_row, on_tick);
+                     : "SELECT * FROM tuplecast.make_tick($1, $2)",
+                parameters, 2, on_tick_row, on_tick);
 }
 
 static void on_asleep_row(void *context, const PGresult *row, int number)

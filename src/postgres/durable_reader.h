@@ -14,6 +14,7 @@ struct durable_reader;
 struct durable_reader_options {
     const char *database; /* copied */
     int64_t tick_ms;
+    const char *order; /* make_tick()'s; static */
     int64_t retention_s;
     int64_t retention_bytes;
     int64_t event_bytes_max; /* larger ones are cut */

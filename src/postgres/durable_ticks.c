@@ -1,4 +1,5 @@
 #include "postgres/durable_own.h"
+#include "postgres/log_rows.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -34,13 +35,14 @@ void durable_drop_ticks(struct durable_reader *reader)
     reader->tick_first = reader->tick_count = 0;
 }
 
-static void on_event(void *context, const PGresult *row, int number)
+static void on_event(void *context, const PGresult *result, int row)
 {
     struct durable_reader *reader = context;
 
-    (void)number;
-    hub_durable_event(reader->hub, (uint64_t)durable_number(row, 0), PQgetvalue(row, 0, 1), PQgetvalue(row, 0, 2),
-                      (size_t)PQgetlength(row, 0, 2));
+    if (strcmp(log_row_kind(result, row), "event") != 0)
+        return;
+    const struct log_change change = log_row_change(result, row);
+    hub_durable_event(reader->hub, log_row_position(result, row).number, &change);
 }
 
 static void finish_tick(struct durable_reader *reader)
@@ -77,7 +79,7 @@ void durable_read_tick(struct durable_reader *reader)
     const struct tick *tick = &reader->ticks[reader->tick_first];
     const struct durable_position *position = hub_durable_position(reader->hub);
     const struct text_list *channels;
-    char number[DURABLE_NUMBER_BYTES], bytes_max[DURABLE_NUMBER_BYTES];
+    char base[DURABLE_NUMBER_BYTES], count[DURABLE_NUMBER_BYTES], bytes_max[DURABLE_NUMBER_BYTES];
 
     if (tick->base > position->number) {
         /* Ticks in between are not there any more. */
@@ -98,9 +100,18 @@ void durable_read_tick(struct durable_reader *reader)
         durable_go_on(reader);
         return;
     }
-    snprintf(number, sizeof(number), "%" PRId64, tick->number);
+    snprintf(base, sizeof(base), "%" PRIu64, tick->base);
+    snprintf(count, sizeof(count), "%" PRIu64, tick->count);
     snprintf(bytes_max, sizeof(bytes_max), "%" PRId64, reader->options.event_bytes_max);
-    const char *const parameters[] = {number, names, bytes_max};
-    durable_ask(reader, "SELECT * FROM tuplecast.read_tick($1, $2, $3)", parameters, 3, on_event, on_events);
+    const struct query query = {
+        .sql = "SELECT * FROM tuplecast.read_events($1, $2, $3, $4, NULL)",
+        .binary = true,
+        .parameters = {base, count, names, bytes_max},
+        .parameter_count = 4,
+        .on_row = on_event,
+        .on_done = on_events,
+        .context = reader,
+    };
+    durable_send(reader, &query);
     free(names);
 }

@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/log.h"
+#include "postgres/log_rows.h"
 #include "postgres/query_queue.h"
 
 #include <errno.h>
@@ -11,6 +12,8 @@
 #include <string.h>
 
 enum { DEADLINE_MS = 30000, IDLE_MS = 10000, UPKEEP_MS = 30000, WARN_MS = 600000, NUMBER_BYTES = 24 };
+
+#define PAGE_EVENTS "16384" /* looked at for one page */
 
 struct history_reader {
     struct loop *loop;
@@ -43,44 +46,52 @@ char *history_reader_array(const struct text_list *list)
     return copy;
 }
 
-static struct durable_position position_at(const PGresult *row)
-{
-    struct durable_position position = {.number = strtoull(PQgetvalue(row, 0, 1), NULL, 10)};
+/* A page that is being read. */
+struct page_call {
+    struct history_page *page;
+    struct durable_position last, end;
+    bool ended, in_disorder;
+};
 
-    snprintf(position.nonce, NONCE_BYTES + 1, "%s", PQgetvalue(row, 0, 2));
-    return position;
+static enum history_verdict verdict_of(const char *kind)
+{
+    return strcmp(kind, "ok") == 0 ? HISTORY_OK : strcmp(kind, "expired") == 0 ? HISTORY_EXPIRED : HISTORY_REWOUND;
 }
 
-/* kind, number, nonce, channel, payload */
-static void on_page_row(void *context, const PGresult *row, int number)
+static void on_page_row(void *context, const PGresult *result, int row)
 {
-    struct history_page *page = context;
-    const struct durable_position position = position_at(row);
-    const char *kind = PQgetvalue(row, 0, 0);
+    struct page_call *call = context;
+    const struct durable_position position = log_row_position(result, row);
+    const char *kind = log_row_kind(result, row);
 
-    (void)number;
-    if (strcmp(kind, "event") == 0)
-        hub_history_event(page, &position, PQgetvalue(row, 0, 3), PQgetvalue(row, 0, 4),
-                          (size_t)PQgetlength(row, 0, 4));
-    else if (strcmp(kind, "end") == 0)
-        hub_history_end(page, &position, strcmp(PQgetvalue(row, 0, 3), "head") == 0);
-    else
-        hub_history_verdict(page,
-                            strcmp(kind, "ok") == 0        ? HISTORY_OK
-                            : strcmp(kind, "expired") == 0 ? HISTORY_EXPIRED
-                                                           : HISTORY_REWOUND,
-                            &position);
+    if (call->ended)
+        return; /* the page was full before the end of what was looked at */
+    if (strcmp(kind, "event") == 0) {
+        const struct log_change change = log_row_change(result, row);
+        call->in_disorder |= position.number <= call->last.number;
+        hub_history_event(call->page, &position, &change);
+    } else if (strcmp(kind, "end") == 0) {
+        call->ended = true;
+        call->end = position;
+    } else {
+        hub_history_verdict(call->page, verdict_of(kind), &position);
+    }
+    call->last = position;
 }
 
 static void on_page(void *context, const char *sqlstate, const char *message)
 {
-    struct history_page *page = context;
+    struct page_call *call = context;
 
-    if (!sqlstate)
-        return; /* its last row was the end */
-    if (strcmp(sqlstate, "57P01") != 0)
-        log_warn("reading history failed", log_text("sqlstate", sqlstate), log_text("reason", message));
-    hub_history_fail(page);
+    if (!sqlstate && call->ended && !call->in_disorder) {
+        hub_history_end(call->page, &call->end);
+    } else {
+        if (!sqlstate || strcmp(sqlstate, "57P01") != 0)
+            log_warn("reading history failed", log_text("sqlstate", sqlstate ? sqlstate : ""),
+                     log_text("reason", sqlstate ? message : "the log's rows came in disorder"));
+        hub_history_fail(call->page);
+    }
+    free(call);
 }
 
 void history_reader_want(struct history_reader *reader, struct history_page *page,
@@ -88,22 +99,32 @@ void history_reader_want(struct history_reader *reader, struct history_page *pag
 {
     char number[NUMBER_BYTES], bytes_max[NUMBER_BYTES], page_bytes[NUMBER_BYTES];
     char *channels = history_reader_array(request->channels);
+    struct page_call *call = calloc(1, sizeof(*call));
     struct query query = {
-        .sql = "SELECT * FROM tuplecast.read_history($1, $2, $3, $4, $5)",
+        .sql = "WITH place AS MATERIALIZED (SELECT * FROM tuplecast.find_place($1, $2))"
+               " SELECT kind, number, nonce, NULL, NULL, NULL, NULL, NULL, NULL::pg_catalog.timestamptz, 0 FROM place"
+               " UNION ALL"
+               " SELECT e.* FROM place, LATERAL tuplecast.read_events(place.number, " PAGE_EVENTS ", $3, $4, $5) e",
+        .binary = true,
+        .whole = true,
         .parameters = {number, request->from.nonce, channels, bytes_max, page_bytes},
         .parameter_count = 5,
         .on_row = on_page_row,
         .on_done = on_page,
-        .context = page,
+        .context = call,
     };
 
     snprintf(number, sizeof(number), "%" PRIu64, request->from.number);
     snprintf(bytes_max, sizeof(bytes_max), "%" PRId64, reader->options.event_bytes_max);
     snprintf(page_bytes, sizeof(page_bytes), "%" PRId64, reader->options.page_bytes);
-    if (!channels || query_queue_add(reader->queue, &query) < 0)
+    if (call)
+        call->page = page;
+    if (!channels || !call || query_queue_add(reader->queue, &query) < 0) {
+        free(call);
         hub_history_fail(page);
-    else
+    } else {
         reader->stats->history_pages++;
+    }
     free(channels);
 }
 

@@ -26,6 +26,8 @@ struct query_queue {
     char message[256];
     struct loop_timer timer; /* deadline of the first one; idle time when there is none */
     struct loop_task more;   /* rows that a turn's portion left */
+    PGresult *result;        /* an answer that is taken as a whole, up to `row`; NULL: none */
+    int row;
 };
 
 static void free_item(struct item *item)
@@ -67,8 +69,8 @@ static void send_first(struct query_queue *queue)
     loop_timer_set(&queue->timer, queue->options.deadline_ms, 0);
     queue->sqlstate[0] = '\0';
     if (!PQsendQueryParams(pq, item->query.sql, item->query.parameter_count, NULL, item->query.parameters, NULL, NULL,
-                           0) ||
-        !PQsetSingleRowMode(pq)) {
+                           item->query.binary) ||
+        (!item->query.whole && !PQsetSingleRowMode(pq))) {
         connection_lose(queue->connection, connection_problem(queue->connection));
         return;
     }
@@ -85,13 +87,33 @@ static void keep_error(struct query_queue *queue, const PGresult *result)
     snprintf(queue->message, sizeof(queue->message), "%s", message ? message : "no message");
 }
 
+static void drop_result(struct query_queue *queue)
+{
+    PQclear(queue->result);
+    queue->result = NULL;
+}
+
+/* A portion of an answer that is held as a whole. Returns whether that was the rest. */
+static bool take_rows(struct query_queue *queue, int rows_max)
+{
+    const struct query *query = &STAILQ_FIRST(&queue->items)->query;
+    int count = PQntuples(queue->result);
+
+    for (; queue->row < count && rows_max > 0; queue->row++, rows_max--)
+        query->on_row(query->context, queue->result, queue->row);
+    if (queue->row < count)
+        return false;
+    drop_result(queue);
+    return true;
+}
+
 static void take_results(struct query_queue *queue)
 {
     PGconn *pq;
     int rows = 0;
 
-    while (queue->sent && (pq = connection_pq(queue->connection)) && !PQisBusy(pq)) {
-        if (rows == ROWS_PER_TURN) {
+    while (queue->sent && (pq = connection_pq(queue->connection)) && (queue->result || !PQisBusy(pq))) {
+        if (rows == ROWS_PER_TURN || (queue->result && !take_rows(queue, ROWS_PER_TURN))) {
             loop_task_queue(queue->loop, &queue->more);
             return;
         }
@@ -106,6 +128,10 @@ static void take_results(struct query_queue *queue)
         if (status == PGRES_SINGLE_TUPLE && query->on_row) {
             query->on_row(query->context, result, 0);
             rows++;
+        } else if (status == PGRES_TUPLES_OK && query->whole && query->on_row) {
+            queue->result = result;
+            queue->row = 0;
+            continue;
         } else if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_SINGLE_TUPLE) {
             keep_error(queue, result);
         }
@@ -126,6 +152,8 @@ static void on_input(void *context)
         connection_lose(queue->connection, connection_problem(queue->connection));
         return;
     }
+    if (queue->sent)
+        loop_timer_set(&queue->timer, queue->options.deadline_ms, 0);
     /* Results come in portions; while one is being worked through, the rest waits in libpq. */
     if (!queue->more.queued)
         take_results(queue);
@@ -146,6 +174,7 @@ static void on_down(void *context, const char *reason)
 
     loop_task_cancel(queue->loop, &queue->more);
     loop_timer_stop(&queue->timer);
+    drop_result(queue);
     for (size_t left = queue->count; left > 0; left--)
         answer_first(queue, "08006", reason);
     if (queue->options.on_down)
@@ -192,6 +221,7 @@ void query_queue_free(struct query_queue *queue)
     for (size_t left = queue->count; left > 0; left--)
         answer_first(queue, "57P01", "The gateway is shutting down.");
     loop_task_cancel(queue->loop, &queue->more);
+    drop_result(queue);
     connection_free(queue->connection);
     loop_timer_done(&queue->timer);
     free(queue);

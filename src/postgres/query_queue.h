@@ -11,7 +11,7 @@ struct query_queue;
 
 struct query_queue_options {
     const char *database;         /* libpq connection string; copied */
-    int64_t deadline_ms;          /* for each query; past it the connection is given up */
+    int64_t deadline_ms;          /* without a byte of the answer, after which the connection is given up */
     int64_t idle_ms;              /* > 0: connected on demand, and closed after so long without a query; 0: always */
     void (*on_up)(void *context); /* may be NULL */
     void (*on_down)(void *context, const char *reason); /* may be NULL; all queries have been answered */
@@ -30,10 +30,13 @@ void query_queue_reset(struct query_queue *queue, const char *reason);
 enum { QUERY_PARAMETERS_MAX = 6, QUERIES_QUEUED_MAX = 128 };
 
 struct query {
-    const char *sql;                              /* lent for good */
+    const char *sql; /* lent for good */
+    bool binary;     /* results come in PostgreSQL's binary form */
+    bool whole;      /* the answer is bounded: libpq holds it as a whole, at half the cost for each row */
     const char *parameters[QUERY_PARAMETERS_MAX]; /* copied; NULL is SQL's NULL */
     int parameter_count;
-    void (*on_row)(void *context, const PGresult *row, int number); /* as they arrive; may be NULL */
+    /* Row `number` of result: always 0, unless the answer is taken as a whole. May be NULL. */
+    void (*on_row)(void *context, const PGresult *result, int number);
     /* Exactly once. sqlstate NULL: it went well. */
     void (*on_done)(void *context, const char *sqlstate, const char *message);
     void *context;

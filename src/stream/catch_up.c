@@ -2,6 +2,7 @@
 
 #include "stream/encode.h"
 #include "stream/frame.h"
+#include "stream/page_frames.h"
 #include "stream/replay.h"
 
 #include <stdlib.h>
@@ -175,6 +176,43 @@ static void take_event(struct subscriber *subscriber, const struct event *event)
     feed->hub->stats.events_sent++;
 }
 
+/* Asks for the page behind this one, so that it comes while this one is being sent. */
+static void read_ahead(const struct subscriber *subscriber, struct history_page *page)
+{
+    struct hub_state *hub = subscriber->feed->hub;
+    const struct history_request request = {page->end, &page->channels};
+
+    if (page->ahead || !hub->durable_up || page->end.number >= hub->now.durable.number)
+        return;
+    page->ahead = true;
+    if (history_find(&hub->history, request.channels, &request.from, false, page->serial))
+        return;
+    struct history_page *next = history_begin(&hub->history, request.channels, &request.from);
+    if (next)
+        hub->options.on_history_wanted(hub->options.context, next, &request);
+}
+
+/* The page's events, up to bytes_max. Returns whether that was the rest of it. */
+static bool take_page(struct subscriber *subscriber, struct history_page *page, size_t bytes_max)
+{
+    const struct page_frames *frames = page_frames_get(page, subscriber->feed);
+    size_t i = history_index(page, subscriber->durable.number);
+    uint64_t count;
+
+    while (i < page->event_count) {
+        if (buffer_size(subscriber->own) >= bytes_max)
+            return false;
+        if (frames) {
+            i = page_frames_append(frames, page, i, subscriber->own, bytes_max, &count);
+            subscriber->durable = page->events[i - 1]->durable;
+            subscriber->feed->hub->stats.events_sent += count;
+        } else {
+            take_event(subscriber, page->events[i++]);
+        }
+    }
+    return true;
+}
+
 /* Returns whether to look further: there is room for more, and nothing to wait for. */
 static bool read_history(struct subscriber *subscriber)
 {
@@ -193,11 +231,9 @@ static bool read_history(struct subscriber *subscriber)
         subscriber->verified = true;
     }
     say_ready(subscriber);
-    for (size_t i = history_index(page, subscriber->durable.number); i < page->event_count; i++) {
-        if (buffer_size(subscriber->own) >= bytes_max)
-            return false;
-        take_event(subscriber, page->events[i]);
-    }
+    read_ahead(subscriber, page);
+    if (!take_page(subscriber, page, bytes_max))
+        return false;
     if (page->end.number >= subscriber->durable.number)
         subscriber->durable = page->end;
     return true;

@@ -20,6 +20,22 @@ int cursor_new_run(char run[CURSOR_RUN_BYTES + 1])
     return 0;
 }
 
+/* "<number>-<nonce>". One for each event that is replayed, so by hand. */
+static void format_durable(const struct durable_position *durable, char ret_id[ID_BYTES_MAX + 1])
+{
+    char digits[20];
+    size_t count = 0, nonce_bytes = strnlen(durable->nonce, NONCE_BYTES);
+    uint64_t number = durable->number;
+
+    do
+        digits[sizeof(digits) - ++count] = (char)('0' + number % 10);
+    while ((number /= 10) > 0);
+    memcpy(ret_id, digits + sizeof(digits) - count, count);
+    ret_id[count++] = '-';
+    memcpy(ret_id + count, durable->nonce, nonce_bytes);
+    ret_id[count + nonce_bytes] = '\0';
+}
+
 void cursor_format(const struct cursor *cursor, unsigned axes, char ret_id[ID_BYTES_MAX + 1])
 {
     const struct durable_position *durable = &cursor->durable;
@@ -27,7 +43,7 @@ void cursor_format(const struct cursor *cursor, unsigned axes, char ret_id[ID_BY
     if (axes == AXIS_LIVE)
         snprintf(ret_id, ID_BYTES_MAX + 1, "%" PRIu64 "-%.8s", cursor->number, cursor->run);
     else if (axes == AXIS_DURABLE)
-        snprintf(ret_id, ID_BYTES_MAX + 1, "%" PRIu64 "-%.6s", durable->number, durable->nonce);
+        format_durable(durable, ret_id);
     else
         snprintf(ret_id, ID_BYTES_MAX + 1, "%" PRIu64 "-%.6s_%" PRIu64 "-%.8s", durable->number, durable->nonce,
                  cursor->number, cursor->run);

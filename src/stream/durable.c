@@ -2,7 +2,6 @@
 
 #include "base/log.h"
 #include "stream/catch_up.h"
-#include "stream/decode.h"
 #include "stream/hub_own.h"
 #include "stream/memory.h"
 #include "stream/subscriber.h"
@@ -158,11 +157,10 @@ int hub_durable_begin(struct hub *hub, uint64_t base, uint64_t count, const char
     return is_news;
 }
 
-void hub_durable_event(struct hub *hub, uint64_t number, const char *channel_name, const char *payload,
-                       size_t payload_bytes)
+void hub_durable_event(struct hub *hub, uint64_t number, const struct log_change *change)
 {
     struct hub_state *state = &hub->state;
-    struct channel *channel = registry_channel(&hub->registry, channel_name);
+    struct channel *channel = registry_channel(&hub->registry, change->channel);
     struct event *event;
 
     assert(state->tick_open);
@@ -172,7 +170,7 @@ void hub_durable_event(struct hub *hub, uint64_t number, const char *channel_nam
     state->now.durable.number = number;
     if (!channel || !channel->included)
         return;
-    int error = decode_payload(channel_name, payload, payload_bytes, &event);
+    int error = log_decoder_decode(&state->decoder, change, &event);
     if (error < 0) {
         hub_lose_event(hub, channel, strerror(-error));
         return;

@@ -9,6 +9,7 @@
 #include "base/text_list.h"
 #include "stream/cursor.h"
 #include "stream/hub.h"
+#include "stream/log_change.h"
 
 /* Whether a client's place exists. If not, resumed is where it goes on. */
 enum history_verdict { HISTORY_OK, HISTORY_EXPIRED, HISTORY_REWOUND, HISTORY_UNKNOWN_ID };
@@ -35,8 +36,7 @@ const struct durable_position *hub_durable_position(const struct hub *hub);
  * date; or -ENOMEM: then the tick has not begun, and is to be read later. */
 int hub_durable_begin(struct hub *hub, uint64_t base, uint64_t count, const char *nonce, const char *channels,
                       const struct text_list **ret_wanted);
-void hub_durable_event(struct hub *hub, uint64_t number, const char *channel, const char *payload,
-                       size_t payload_bytes);
+void hub_durable_event(struct hub *hub, uint64_t number, const struct log_change *change);
 void hub_durable_end(struct hub *hub);
 /* Instead of the end, or between ticks: what comes behind the position is not in the log any more (HISTORY_EXPIRED), or
  * the database is not where it was, and has other events behind an earlier place (HISTORY_REWOUND). All durable
@@ -54,8 +54,7 @@ struct history_request {
 /* Answers, in this order: at most one verdict, events, one end; or a failure, at any time, and then nothing more. */
 void hub_history_verdict(struct history_page *page, enum history_verdict verdict,
                          const struct durable_position *resumed);
-void hub_history_event(struct history_page *page, const struct durable_position *position, const char *channel,
-                       const char *payload, size_t payload_bytes);
-/* All up to end was looked at; at_head: there was nothing more. */
-void hub_history_end(struct history_page *page, const struct durable_position *end, bool at_head);
+void hub_history_event(struct history_page *page, const struct durable_position *position,
+                       const struct log_change *change);
+void hub_history_end(struct history_page *page, const struct durable_position *end); /* all up to end was looked at */
 void hub_history_fail(struct history_page *page); /* asked for again when the database is there */

@@ -17,6 +17,7 @@ struct feed *feed_new(struct hub_state *hub, char *key, struct selection *select
         goto fail;
     memcpy(copy, channels, count * sizeof(struct channel *));
     feed->hub = hub;
+    feed->serial = ++hub->feed_serial;
     feed->channels = copy;
     feed->last_frame_ms = loop_turn_ms(hub->loop);
     feed->expires_ms = INT64_MAX;

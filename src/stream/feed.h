@@ -15,6 +15,7 @@
 struct feed {
     char *key; /* first: the tree of feeds compares it */
     struct hub_state *hub;
+    uint64_t serial; /* unlike that of any other feed, ever */
     struct selection selection;
     struct channel **channels;         /* lent; as many as selection.channels, in the same order */
     struct text_list durable_channels; /* the names of the durable ones; its texts are the selection's */

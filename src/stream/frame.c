@@ -4,13 +4,21 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Bytes before the first c, or all of them. */
+static size_t bytes_before(const char *text, size_t size_bytes, char c)
+{
+    const char *found = memchr(text, c, size_bytes);
+
+    return found ? (size_t)(found - text) : size_bytes;
+}
+
 /* Appends text with CR, LF and NUL as spaces. */
 static void append_on_one_line(struct buffer *out, const char *text, size_t size_bytes)
 {
     while (size_bytes > 0) {
-        size_t plain = 0;
-        while (plain < size_bytes && text[plain] != '\r' && text[plain] != '\n' && text[plain] != '\0')
-            plain++;
+        size_t plain = bytes_before(text, size_bytes, '\n');
+        plain = bytes_before(text, plain, '\r');
+        plain = bytes_before(text, plain, '\0');
         buffer_append(out, text, plain);
         if (plain < size_bytes) {
             buffer_append(out, " ", 1);

@@ -1,16 +1,17 @@
 #include "stream/history.h"
 
-#include "stream/decode.h"
+#include "stream/page_frames.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGES_MAX = 64, READING_MAX = 32 };
+enum { PAGES_MAX = 64, READING_MAX = 8 };
 
 void history_init(struct history *history, size_t bytes_max, void (*on_ready)(void *context), void *context)
 {
     *history = (struct history){.bytes_max = bytes_max, .on_ready = on_ready, .context = context};
     TAILQ_INIT(&history->pages);
+    log_decoder_init(&history->decoder);
 }
 
 static void drop(struct history_page *page)
@@ -23,6 +24,7 @@ static void drop(struct history_page *page)
     for (size_t i = 0; i < page->event_count; i++)
         event_unref(page->events[i]);
     free(page->events);
+    page_frames_free(page->frames);
     text_list_done(&page->channels);
     free(page);
 }
@@ -31,6 +33,7 @@ void history_done(struct history *history)
 {
     while (!TAILQ_EMPTY(&history->pages))
         drop(TAILQ_FIRST(&history->pages));
+    log_decoder_done(&history->decoder);
 }
 
 bool history_is_from(const struct history_page *page, const struct durable_position *place)
@@ -134,12 +137,12 @@ void hub_history_verdict(struct history_page *page, enum history_verdict verdict
     page->start = page->end = *resumed;
 }
 
-void hub_history_event(struct history_page *page, const struct durable_position *position, const char *channel,
-                       const char *payload, size_t payload_bytes)
+void hub_history_event(struct history_page *page, const struct durable_position *position,
+                       const struct log_change *change)
 {
     struct event *event = NULL;
 
-    if (page->broken || decode_payload(channel, payload, payload_bytes, &event) < 0) {
+    if (page->broken || log_decoder_decode(&page->history->decoder, change, &event) < 0) {
         page->broken = true;
         return;
     }
@@ -163,11 +166,10 @@ void hub_history_event(struct history_page *page, const struct durable_position 
     page->end = *position;
 }
 
-void hub_history_end(struct history_page *page, const struct durable_position *end, bool at_head)
+void hub_history_end(struct history_page *page, const struct durable_position *end)
 {
     struct history *history = page->history;
 
-    (void)at_head;
     if (!page->broken)
         page->end = *end;
     page->ready = true;

@@ -11,6 +11,8 @@
 
 #include <sys/queue.h>
 
+struct page_frames;
+
 struct history_page {
     TAILQ_ENTRY(history_page) link;
     struct history *history;
@@ -23,7 +25,9 @@ struct history_page {
     struct event **events;              /* their `durable` is set */
     size_t event_count, event_capacity;
     size_t bytes;
-    bool broken; /* no memory for one of the events */
+    bool broken;                /* no memory for one of the events */
+    bool ahead;                 /* the page behind it was asked for */
+    struct page_frames *frames; /* shared by the streams of one feed; owned; NULL: none */
 };
 
 struct history {
@@ -33,6 +37,7 @@ struct history {
     size_t bytes_max;
     void (*on_ready)(void *context); /* a page has come: who waits may look */
     void *context;
+    struct log_decoder decoder;
 };
 
 void history_init(struct history *history, size_t bytes_max, void (*on_ready)(void *context), void *context);

@@ -119,6 +119,7 @@ struct hub *hub_new(struct loop *loop, const struct hub_options *options)
     TAILQ_INIT(&hub->state.catching);
     TAILQ_INIT(&hub->state.waiting);
     TAILQ_INIT(&hub->state.dirty);
+    log_decoder_init(&hub->state.decoder);
     history_init(&hub->state.history, options->memory_bytes / 4, on_history, hub);
     registry_init(&hub->registry, &hub->state);
     int error = cursor_new_run(hub->state.now.run);
@@ -146,6 +147,7 @@ void hub_free(struct hub *hub)
         subscriber_free(TAILQ_FIRST(&hub->state.waiting));
     registry_done(&hub->registry);
     history_done(&hub->state.history);
+    log_decoder_done(&hub->state.decoder);
     text_list_done(&hub->state.durable_names);
     free(hub->wanted.items);
     loop_task_cancel(hub->state.loop, &hub->state.service);

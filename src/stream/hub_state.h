@@ -30,7 +30,9 @@ struct hub_state {
     bool tick_open;                    /* in the middle of a tick: no channel can join */
     struct history history;
     struct tick_log ticks;
-    uint64_t drops; /* events that any channel forgot, ever */
+    struct log_decoder decoder;
+    uint64_t feed_serial; /* of the newest feed */
+    uint64_t drops;       /* events that any channel forgot, ever */
     struct origins origins;
     bool database_up;
     bool closing; /* no stream begins any more, and those that there are end one after the other */

@@ -50,10 +50,10 @@ test("of two leads only one can make a tick: the other's number is taken", { tim
     const last = await database.value("SELECT number FROM tuplecast.last_tick()");
     const [one, two] = await Promise.all([database.connect(t), database.connect(t)]);
     await one.query("BEGIN");
-    assert.equal((await one.query("SELECT count FROM tuplecast.make_tick($1)", [last])).rows[0].count, "1");
-    const second = two.query("SELECT count FROM tuplecast.make_tick($1)", [last]);
+    assert.equal((await one.query("SELECT count FROM tuplecast.make_tick($1, 'causal')", [last])).rows[0].count, "1");
+    const second = two.query("SELECT count FROM tuplecast.make_tick($1, 'causal')", [last]);
     await Promise.all([assert.rejects(second, { code: "23505" }), one.query("COMMIT")]);
-    await assert.rejects(two.query("SELECT count FROM tuplecast.make_tick($1)", [last]), { code: "23505" });
+    await assert.rejects(two.query("SELECT count FROM tuplecast.make_tick($1, 'causal')", [last]), { code: "23505" });
 });
 
 test("a lead that the database keeps busy is not replaced", { timeout: 120_000 }, async (t) => {

@@ -159,7 +159,7 @@ describe("the three roles, with the grants of docs/triggers.md", () => {
         const granted = (await definers(gateway)).filter((name) => !open.includes(name));
         const source = await database.value("SELECT prosrc FROM pg_proc WHERE proname = 'grant_gateway'");
         assert.deepEqual(granted.filter((name) => !source.includes(`tuplecast.${name}(`)), []);
-        assert.ok(granted.includes("read_tick") && granted.length < 20, granted.join());
+        assert.ok(granted.includes("read_events") && granted.length < 20, granted.join());
 
         for (const role of [gateway, stranger]) {
             const rights = (sql) => database.query(sql, [role]);

@@ -301,7 +301,7 @@ describe("who may touch what", () => {
         assert.equal((await stream.messages(1))[0].json.data.title, "x");
         const gatewayRole = await database.connect(t);
         await gatewayRole.query(`SET SESSION AUTHORIZATION gateway_${suffix}`);
-        for (const sql of ["SELECT * FROM tuplecast.log", "SELECT tuplecast.make_tick(0)", "SELECT * FROM tuplecast.read_history(0, '', '{a}', 1, 1)",
+        for (const sql of ["SELECT * FROM tuplecast.log", "SELECT tuplecast.make_tick(0, 'causal')", "SELECT * FROM tuplecast.read_events(0, 1, '{a}', 1, 1)",
             "INSERT INTO tuplecast.log (channel, head) VALUES ('a', '')", `SELECT * FROM ${table}`, "CREATE TABLE tuplecast.mine ()"])
             await assert.rejects(gatewayRole.query(sql), /permission denied/, sql);
     });

@@ -3,7 +3,7 @@
  *   ticks       the lead, maybe on another gateway, writes the log: sql/003-durable.sql, make_tick()
  *   gateway     publishes them and remembers the newest: src/stream/durable.c and memory.c; begins a tick again when the connection
  *               broke within it
- *   history     answers a page from the log, which may be ahead of the gateway: read_history()
+ *   history     answers a page from the log, which may be ahead of the gateway: read_events()
  *   subscriber  step(), read_history() and go_live() of src/stream/catch_up.c; falls back when it reads too slowly
  *
  * One thread runs all but the database, so a step of it is one atomic block. tests/model/check runs it, and once more with each MISTAKE,

@@ -45,13 +45,23 @@ static struct durable_position position_at(uint64_t number)
     return position;
 }
 
-static const char *payload_of(unsigned serial)
+static struct json_slice slice_of(const char *text)
 {
-    static char payload[200 + PAD_BYTES];
+    return (struct json_slice){text, strlen(text)};
+}
 
-    snprintf(payload, sizeof(payload), "{\"table\":\"t\",\"type\":\"INSERT\",\"id\":%u,\"data\":\"%*s\"}", serial,
-             PAD_BYTES, "");
-    return payload;
+static struct log_change change_of(const char *channel, unsigned serial)
+{
+    static char id[20], data[20 + PAD_BYTES];
+
+    snprintf(id, sizeof(id), "%u", serial);
+    snprintf(data, sizeof(data), "\"%*s\"", PAD_BYTES, "");
+    return (struct log_change){
+        .channel = channel,
+        .head = slice_of("\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"id\":"),
+        .id = slice_of(id),
+        .data = slice_of(data),
+    };
 }
 
 static enum history_verdict judge(const struct durable_position *from, struct durable_position *ret_start)
@@ -83,12 +93,13 @@ static void answer_requests(void)
         uint64_t last = start.number + d.page_events < d.end ? start.number + d.page_events : d.end;
         for (uint64_t number = start.number + 1; number <= last; number++) {
             at = position_at(number);
-            if (strchr(d.requests[i].channels, d.log[number].channel))
-                hub_history_event(page, &at, (char[]){d.log[number].channel, '\0'}, payload_of(d.log[number].serial),
-                                  strlen(payload_of(d.log[number].serial)));
+            if (strchr(d.requests[i].channels, d.log[number].channel)) {
+                const struct log_change change = change_of((char[]){d.log[number].channel, '\0'}, d.log[number].serial);
+                hub_history_event(page, &at, &change);
+            }
         }
         at = last > start.number ? position_at(last) : start;
-        hub_history_end(page, &at, last == d.end);
+        hub_history_end(page, &at);
     }
 }
 
@@ -120,9 +131,10 @@ static void read_tick(uint64_t from)
 
     assert_int_equal(hub_durable_begin(f.hub, from, d.end - from, d.nonce, NULL, &wanted), 0);
     for (uint64_t number = from + 1; number <= d.end; number++)
-        if (text_list_has(wanted, (char[]){d.log[number].channel, '\0'}))
-            hub_durable_event(f.hub, number, (char[]){d.log[number].channel, '\0'}, payload_of(d.log[number].serial),
-                              strlen(payload_of(d.log[number].serial)));
+        if (text_list_has(wanted, (char[]){d.log[number].channel, '\0'})) {
+            const struct log_change change = change_of((char[]){d.log[number].channel, '\0'}, d.log[number].serial);
+            hub_durable_event(f.hub, number, &change);
+        }
     hub_durable_end(f.hub);
 }
 
@@ -300,7 +312,8 @@ static void a_tick_that_is_read_again_is_not_told_again(void **state)
     strcpy(d.nonce, "twice0");
     write_log("aaa");
     assert_int_equal(hub_durable_begin(f.hub, 0, 3, d.nonce, "a", &wanted), 0);
-    hub_durable_event(f.hub, 1, "a", payload_of(1), strlen(payload_of(1)));
+    const struct log_change change = change_of("a", 1);
+    hub_durable_event(f.hub, 1, &change);
     hub_durable_down(f.hub);
     hub_durable_up(f.hub, hub_durable_position(f.hub));
     read_tick(0);

@@ -1,0 +1,12 @@
+/* Rows of tuplecast.read_events() (sql/003-durable.sql), as they come in binary form. */
+#pragma once
+
+#include "stream/log_change.h"
+
+#include <libpq-fe.h>
+
+/* The kind of a row: "event", "end", or a verdict. Lent. */
+const char *log_row_kind(const PGresult *result, int row);
+struct durable_position log_row_position(const PGresult *result, int row);
+/* Of an event. Its texts are lent by result. */
+struct log_change log_row_change(const PGresult *result, int row);
