@@ -3,31 +3,23 @@
 // ordinary tests have no minute to spare.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { BROWSERS } from "./lib/browsers.mjs";
 import { proveNothingLostSilently } from "./lib/counter.mjs";
 import { startCutter } from "./lib/cutter.mjs";
 import { range, startNumbers } from "./lib/numbers.mjs";
-import { descendants, sleep } from "./lib/proc.mjs";
+import { sleep, whileBrowsersSleep } from "./lib/proc.mjs";
 import { Watcher } from "./lib/watcher.mjs";
 
 const SLEEP_MS = 1000 * Number(process.env.TUPLECAST_SLEEP_S ?? 4);
 const WAIT_MS = 30_000;
 
-/** Runs step() while all browsers that this file has started stand still. */
-async function whileAsleep(step) {
-    const isBrowser = (pid) => /chromium|firefox/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8"));
-    const pids = descendants(process.pid).filter(isBrowser);
-    assert.ok(pids.length > 2, "a browser is many processes");
-    for (const pid of pids) process.kill(pid, "SIGSTOP");
-    try {
+/** Runs step() at the beginning of a sleep. */
+const whileAsleep = (step) =>
+    whileBrowsersSleep(async () => {
         await step();
         await sleep(SLEEP_MS);
-    } finally {
-        for (const pid of pids) process.kill(pid, "SIGCONT");
-    }
-}
+    });
 
 for (const [name, start] of Object.entries(BROWSERS)) {
     test(`${name} wakes up and gets what it missed, or is told that it cannot`, async (t) => {

@@ -1,7 +1,6 @@
 // What the live page says and does when something goes away and comes back, and what it looks like, in Chromium.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -9,7 +8,7 @@ import { HtmlValidate } from "html-validate";
 import { assertAccessible } from "./lib/accessibility.mjs";
 import { startCutter } from "./lib/cutter.mjs";
 import { server } from "./lib/database.mjs";
-import { descendants } from "./lib/proc.mjs";
+import { whileBrowsersSleep } from "./lib/proc.mjs";
 import { until } from "./lib/until.mjs";
 import { insert, launchChromium, RECOVERY_MS, setUp, visit, visitIn, WAIT_MS } from "./lib/visit.mjs";
 
@@ -154,15 +153,10 @@ describe("the connection", () => {
         await person.state("Live");
         // Every process of the browser stands still; meanwhile the network forgets the connection, and rows are written.
         const sleepThrough = async (count) => {
-            const processes = descendants(process.pid).filter((pid) => /chromium/.test(readFileSync(`/proc/${pid}/cmdline`, "utf8")));
-            assert.ok(processes.length > 1);
-            for (const pid of processes) process.kill(pid, "SIGSTOP");
-            try {
+            await whileBrowsersSleep(async () => {
                 cutter.cut();
                 await database.query("INSERT INTO posts (title) SELECT repeat('unheard', 100) FROM generate_series(1, $1::int)", [count]);
-            } finally {
-                for (const pid of processes) process.kill(pid, "SIGCONT");
-            }
+            });
             const last = await database.value("SELECT max(id) FROM posts");
             await until(async () => (await person.rows())[0]?.[4] === last, `the row ${last}`, RECOVERY_MS);
             await person.state("Live", RECOVERY_MS);

@@ -1,5 +1,6 @@
 // What the kernel says of a process.
 
+import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync } from "node:fs";
 import { until } from "./until.mjs";
@@ -45,12 +46,36 @@ export async function whileStopped(gateway, step) {
     }
 }
 
-/** The processes below a process, children before their children. */
-export function descendants(pid) {
-    const threads = readdirSync(`/proc/${pid}/task`);
-    const texts = threads.map((thread) => readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8"));
+/** What a file in /proc says; nothing when the process or thread has gone meanwhile. */
+function ask(read) {
+    try {
+        return read();
+    } catch (error) {
+        if (error.code === "ENOENT" || error.code === "ESRCH") return [];
+        throw error;
+    }
+}
+
+/** The processes below a process whose command line fits the pattern. */
+function descendants(pid, pattern) {
+    const threads = ask(() => readdirSync(`/proc/${pid}/task`));
+    const texts = threads.map((thread) => ask(() => readFileSync(`/proc/${pid}/task/${thread}/children`, "utf8")));
     const children = texts.join(" ").split(/\s+/).filter(Boolean).map(Number);
-    return children.flatMap((child) => [child, ...descendants(child)]);
+    const fits = (child) => pattern.test(ask(() => readFileSync(`/proc/${child}/cmdline`, "utf8")));
+    return children.flatMap((child) => [...(fits(child) ? [child] : []), ...descendants(child, pattern)]);
+}
+
+/** Runs step() while all browsers that this process has started stand still, as on a computer that sleeps. */
+export async function whileBrowsersSleep(step) {
+    const pids = descendants(process.pid, /chromium|firefox/);
+    assert.ok(pids.length > 1, "a browser is many processes");
+    const signal = (name) => pids.forEach((pid) => ask(() => process.kill(pid, name)));
+    signal("SIGSTOP");
+    try {
+        return await step();
+    } finally {
+        signal("SIGCONT");
+    }
 }
 
 export function sleep(ms) {
