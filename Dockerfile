@@ -4,7 +4,7 @@ ARG BASE=debian:12-slim
 FROM ${BASE} AS build
 RUN apt-get update && apt-get install -y --no-install-recommends \
         gcc libc6-dev cmake ninja-build pkg-config libmicrohttpd-dev libjson-c-dev libconfig-dev libpq-dev libseccomp-dev libcap-dev \
-        libcjose-dev libssl-dev \
+        libssl-dev \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
 WORKDIR /source
 COPY . .
@@ -19,7 +19,7 @@ LABEL org.opencontainers.image.title="tuplecast" \
       org.opencontainers.image.licenses="MIT"
 # ca-certificates: for sslmode=verify-full with a database whose certificate a public authority signed.
 RUN apt-get update && apt-get install -y --no-install-recommends \
-        libmicrohttpd12 libjson-c5 libconfig9 libpq5 libseccomp2 libcap2 libcjose0 ca-certificates \
+        libmicrohttpd12 libjson-c5 libconfig9 libpq5 libseccomp2 libcap2 libssl3 ca-certificates \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log
 COPY --from=build /image /
 # A number, so that an orchestrator can see that it is not root.

@@ -16,6 +16,7 @@ struct access {
     struct static_tokens tokens;
     struct text_list audiences;
     char *issuer;
+    uint64_t policy; /* digest of audiences and issuer */
 };
 
 /* Reads a file; a line for problems when it cannot be. */
@@ -139,11 +140,18 @@ static int check_together(const struct config *config, struct buffer *problems)
     return error;
 }
 
+static bool needs_crypto(const struct config *config)
+{
+    return config->access.tokens_file[0] || config->access.jwt_secret[0] || config->access.jwt_keys.count > 0;
+}
+
 /* All is looked at, so that all problems are told; no memory ends it at once. */
 static int fill(struct access *access, const struct config *config, struct buffer *problems)
 {
     int error = check_together(config, problems), wrong;
 
+    if (needs_crypto(config) && (wrong = crypto_start()) < 0)
+        return wrong;
     if (config->access.tokens_file[0] && (wrong = read_tokens(access, config->access.tokens_file, problems)) < 0)
         error = wrong;
     if (error != -ENOMEM && config->access.jwt_secret[0] &&
@@ -152,6 +160,23 @@ static int fill(struct access *access, const struct config *config, struct buffe
     for (size_t i = 0; error != -ENOMEM && i < config->access.jwt_keys.count; i++)
         if ((wrong = read_keys(access, config->access.jwt_keys.items[i], problems)) < 0)
             error = wrong;
+    return error;
+}
+
+/* A key counts for audiences and an issuer: with others it is another source. */
+static int take_policy(struct access *access)
+{
+    uint8_t digest[SHA256_BYTES];
+    struct buffer text;
+
+    buffer_init(&text, 1 << 22);
+    buffer_append(&text, access->issuer, strlen(access->issuer) + 1);
+    for (size_t i = 0; i < access->audiences.count; i++)
+        buffer_append(&text, access->audiences.items[i], strlen(access->audiences.items[i]) + 1);
+    int error = text.failed ? -ENOMEM : sha256(buffer_bytes(&text), buffer_size(&text), digest);
+    buffer_done(&text);
+    if (error == 0)
+        memcpy(&access->policy, digest, sizeof(access->policy));
     return error;
 }
 
@@ -169,6 +194,8 @@ int access_new(const struct config *config, struct access **ret_access, struct b
                     : -ENOMEM;
     if (error == 0)
         error = fill(access, config, problems);
+    if (error == 0 && access->keys.count > 0)
+        error = take_policy(access);
     if (error < 0) {
         access_free(access);
         return error;
@@ -188,31 +215,25 @@ void access_free(struct access *access)
     free(access);
 }
 
-/* A key counts for audiences and an issuer: with others it is another source. */
+/* Needs no memory: a stream is not to end because there is none. */
 static uint64_t source_of(const struct access *access, const struct signing_key *key)
 {
-    uint8_t digest[SHA256_BYTES];
-    struct buffer text;
     uint64_t source;
 
-    buffer_init(&text, 1 << 22);
-    buffer_append(&text, signing_key_fingerprint(key), SHA256_BYTES);
-    buffer_append(&text, access->issuer, strlen(access->issuer) + 1);
-    for (size_t i = 0; i < access->audiences.count; i++)
-        buffer_append(&text, access->audiences.items[i], strlen(access->audiences.items[i]) + 1);
-    sha256(buffer_bytes(&text), buffer_size(&text), digest);
-    buffer_done(&text);
-    memcpy(&source, digest, sizeof(source));
-    return source | 1;
+    memcpy(&source, signing_key_fingerprint(key), sizeof(source));
+    return (source ^ access->policy) | 1;
 }
 
 enum refusal access_judge(const struct access *access, const char *token, int64_t now_s, struct grant **ret_grant)
 {
     const struct token_policy policy = {&access->keys, &access->audiences, access->issuer};
     const struct signing_key *key;
-    struct grant *grant = static_tokens_find(&access->tokens, token);
+    struct grant *grant;
+    int error = static_tokens_find(&access->tokens, token, &grant);
 
-    if (grant) {
+    if (error == -ENOMEM)
+        return REFUSAL_NO_MEMORY;
+    if (error == 0) {
         *ret_grant = grant_ref(grant);
         return REFUSAL_NONE;
     }

@@ -54,23 +54,16 @@ bool member_find(struct json_slice object, const char *name, struct json_slice *
 
 int value_text(struct json_slice value, char *ret_text, size_t room_bytes)
 {
-    struct buffer text;
-    int error = -EINVAL;
+    struct buffer text = {ret_text, 0, 0, room_bytes, room_bytes - 1, false};
 
     if (value.size_bytes == 0 || value.text[0] != '"')
         return -EINVAL;
-    buffer_init(&text, value.size_bytes + 1);
     json_append_unescaped(&text, value);
     size_t size = buffer_size(&text);
-    if (text.failed)
-        error = -ENOMEM;
-    else if (size < room_bytes && !memchr(buffer_bytes(&text), '\0', size)) {
-        memcpy(ret_text, buffer_bytes(&text), size);
-        ret_text[size] = '\0';
-        error = 0;
-    }
-    buffer_done(&text);
-    return error;
+    if (text.failed || memchr(ret_text, '\0', size))
+        return -EINVAL;
+    ret_text[size] = '\0';
+    return 0;
 }
 
 int member_text(struct json_slice object, const char *name, char *ret_text, size_t room_bytes)

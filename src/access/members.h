@@ -12,7 +12,7 @@ bool members_are_single(struct json_slice object, size_t members_max);
 bool member_find(struct json_slice object, const char *name, struct json_slice *ret_value);
 
 /* A member that is a string, unescaped. Returns 0; -ENOENT: it is not there; -EINVAL: it is not a string, is too long
- * for the room, or has a NUL; -ENOMEM. */
+ * for the room, or has a NUL. Without memory to unescape it -EINVAL, too. */
 int member_text(struct json_slice object, const char *name, char *ret_text, size_t room_bytes);
 
 /* The same for a value. */

@@ -1,183 +1,174 @@
 #include "access/signing_key.h"
 
-#include "access/base64url.h"
+#include "access/jwk.h"
 #include "access/members.h"
 
-#include <cjose/cjose.h>
 #include <errno.h>
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
+#include <openssl/x509.h>
 #include <stdlib.h>
 #include <string.h>
-
-enum { ED25519_KEY_BYTES = 32, KEY_BYTES_MAX = 1 << 14 };
 
 struct algorithm {
     const char *name; /* RFC 7518, section 3.1; RFC 8037 */
     const char *kty;
-    const char *crv;        /* NULL: the key has none */
-    size_t signature_bytes; /* 0: as long as the key's modulus, which the library checks; it does not check these */
+    const char *crv;             /* NULL: the key has none */
+    const char *group;           /* what libcrypto calls the curve */
+    size_t signature_bytes;      /* 0: as long as the key's modulus */
+    const EVP_MD *(*hash)(void); /* NULL: it comes with the curve */
 };
 
 static const struct algorithm algorithms[] = {
     /* What a key without `alg` is for stands first among its kind. */
-    {"HS256", "oct", NULL, 32},      {"HS384", "oct", NULL, 48},   {"HS512", "oct", NULL, 64},
-    {"RS256", "RSA", NULL, 0},       {"RS384", "RSA", NULL, 0},    {"RS512", "RSA", NULL, 0},
-    {"PS256", "RSA", NULL, 0},       {"PS384", "RSA", NULL, 0},    {"PS512", "RSA", NULL, 0},
-    {"ES256", "EC", "P-256", 64},    {"ES384", "EC", "P-384", 96}, {"ES512", "EC", "P-521", 132},
-    {"EdDSA", "OKP", "Ed25519", 64},
+    {"HS256", "oct", NULL, NULL, 32, EVP_sha256},          {"HS384", "oct", NULL, NULL, 48, EVP_sha384},
+    {"HS512", "oct", NULL, NULL, 64, EVP_sha512},          {"RS256", "RSA", NULL, NULL, 0, EVP_sha256},
+    {"RS384", "RSA", NULL, NULL, 0, EVP_sha384},           {"RS512", "RSA", NULL, NULL, 0, EVP_sha512},
+    {"PS256", "RSA", NULL, NULL, 0, EVP_sha256},           {"PS384", "RSA", NULL, NULL, 0, EVP_sha384},
+    {"PS512", "RSA", NULL, NULL, 0, EVP_sha512},           {"ES256", "EC", "P-256", "prime256v1", 64, EVP_sha256},
+    {"ES384", "EC", "P-384", "secp384r1", 96, EVP_sha384}, {"ES512", "EC", "P-521", "secp521r1", 132, EVP_sha512},
+    {"EdDSA", "OKP", "Ed25519", NULL, 64, NULL},
 };
 
 struct signing_key {
     const struct algorithm *algorithm;
-    cjose_jwk_t *jwk;  /* NULL: it is an Ed25519 key */
-    EVP_PKEY *ed25519; /* the same the other way round */
+    EVP_PKEY *pkey;
     uint8_t fingerprint[SHA256_BYTES];
 };
 
-void sha256(const void *bytes, size_t size_bytes, uint8_t ret_digest[SHA256_BYTES])
+int crypto_start(void)
 {
-    EVP_Digest(bytes, size_bytes, ret_digest, NULL, EVP_sha256(), NULL);
+    bool started = OPENSSL_init_crypto(0, NULL) == 1 && OSSL_LIB_CTX_get0_global_default() != NULL;
+
+    ERR_clear_error();
+    return started ? 0 : -ENOMEM;
+}
+
+int sha256(const void *bytes, size_t size_bytes, uint8_t ret_digest[SHA256_BYTES])
+{
+    bool done = EVP_Digest(bytes, size_bytes, ret_digest, NULL, EVP_sha256(), NULL) == 1;
+
+    ERR_clear_error();
+    return done ? 0 : -ENOMEM;
+}
+
+/* Why libcrypto failed: -ENOMEM, or -EINVAL. Empties the queue of the thread's last errors, which libpq reads, too. */
+static int take_error(void)
+{
+    int error = -EINVAL;
+
+    for (unsigned long code; (code = ERR_get_error()) != 0;)
+        if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE)
+            error = -ENOMEM;
+    return error;
+}
+
+static bool is_kind(const struct algorithm *algorithm, const char *kty)
+{
+    return strcmp(algorithm->kty, kty) == 0;
 }
 
 static const struct algorithm *find_algorithm(const char *name, const char *kty, const char *crv)
 {
     for (size_t i = 0; i < sizeof(algorithms) / sizeof(*algorithms); i++) {
         const struct algorithm *algorithm = &algorithms[i];
-        if ((!name || strcmp(algorithm->name, name) == 0) && strcmp(algorithm->kty, kty) == 0 &&
+        if ((!name || strcmp(algorithm->name, name) == 0) && is_kind(algorithm, kty) &&
             (!algorithm->crv || (crv && strcmp(algorithm->crv, crv) == 0)))
             return algorithm;
     }
     return NULL;
 }
 
-/* The library keeps a thread's last errors in a queue that libpq's connections read, too. */
-static int clear_errors(int result)
-{
-    ERR_clear_error();
-    return result;
-}
-
-static int key_new(const struct algorithm *algorithm, cjose_jwk_t *jwk, EVP_PKEY *ed25519, const char *fingerprint,
-                   size_t fingerprint_bytes, struct signing_key **ret_key)
+/* Takes pkey, also when it fails. bytes: what makes the key. */
+static int key_new(const struct algorithm *algorithm, EVP_PKEY *pkey, const void *bytes, size_t size_bytes,
+                   struct signing_key **ret_key)
 {
     struct signing_key *key = calloc(1, sizeof(*key));
-    struct buffer text;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    bool done = key && context && EVP_DigestInit_ex(context, EVP_sha256(), NULL) == 1 &&
+                EVP_DigestUpdate(context, algorithm->name, strlen(algorithm->name) + 1) == 1 &&
+                EVP_DigestUpdate(context, bytes, size_bytes) == 1 &&
+                EVP_DigestFinal_ex(context, key->fingerprint, NULL) == 1;
 
-    if (!key)
-        return -ENOMEM;
-    buffer_init(&text, KEY_BYTES_MAX);
-    buffer_append(&text, algorithm->name, strlen(algorithm->name) + 1);
-    buffer_append(&text, fingerprint, fingerprint_bytes);
-    bool failed = text.failed;
-    sha256(buffer_bytes(&text), buffer_size(&text), key->fingerprint);
-    buffer_done(&text);
-    if (failed) {
+    EVP_MD_CTX_free(context);
+    if (!done) {
         free(key);
+        EVP_PKEY_free(pkey);
         return -ENOMEM;
     }
     key->algorithm = algorithm;
-    key->jwk = jwk;
-    key->ed25519 = ed25519;
+    key->pkey = pkey;
     *ret_key = key;
     return 0;
 }
 
-/* Takes jwk. what is told apart by the fingerprint: the bytes that make the key. */
-static int take_jwk(const struct algorithm *algorithm, cjose_jwk_t *jwk, const char *what, size_t what_bytes,
-                    struct signing_key **ret_key, const char **ret_wrong)
+static int take_secret(const struct algorithm *algorithm, const uint8_t *secret, size_t size_bytes,
+                       struct signing_key **ret_key, const char **ret_wrong)
 {
-    if (!jwk) {
-        *ret_wrong = "is not a key: its numbers do not fit together";
+    *ret_wrong = "is a secret of less than 32 bytes, which can be guessed; make one with openssl rand -hex 32";
+    if (size_bytes < SECRET_BYTES_MIN)
         return -EINVAL;
+    EVP_PKEY *pkey = EVP_PKEY_new_raw_private_key(EVP_PKEY_HMAC, NULL, secret, size_bytes);
+    return pkey ? key_new(algorithm, pkey, secret, size_bytes, ret_key) : -ENOMEM;
+}
+
+/* Takes pkey. NULL, or numbers that do not fit together, give what libcrypto says. */
+static int take_public(const struct algorithm *algorithm, EVP_PKEY *pkey, struct signing_key **ret_key,
+                       const char **ret_wrong)
+{
+    int bits = pkey ? EVP_PKEY_get_bits(pkey) : 0, size = 0, error = -EINVAL;
+    EVP_PKEY_CTX *context = NULL;
+    unsigned char *der = NULL;
+
+    *ret_wrong = "is an RSA key of less than 2048 or more than 8192 bits";
+    if (!pkey || !is_kind(algorithm, "RSA") || (bits >= RSA_BITS_MIN && bits <= RSA_BITS_MAX)) {
+        *ret_wrong = "is not a key: its numbers do not fit together";
+        context = pkey ? EVP_PKEY_CTX_new(pkey, NULL) : NULL;
+        if (context && EVP_PKEY_public_check(context) == 1)
+            size = i2d_PUBKEY(pkey, &der);
+        error = size > 0 ? 0 : take_error();
     }
-    size_t bits = cjose_jwk_get_keysize(jwk, NULL);
-    int error = 0;
-    if (strcmp(algorithm->kty, "oct") == 0 && bits < SECRET_BYTES_MIN * 8) {
-        *ret_wrong = "is a secret of less than 32 bytes, which can be guessed; make one with openssl rand -hex 32";
-        error = -EINVAL;
-    } else if (strcmp(algorithm->kty, "RSA") == 0 && (bits < RSA_BITS_MIN || bits > RSA_BITS_MAX)) {
-        *ret_wrong = "is an RSA key of less than 2048 or more than 8192 bits";
-        error = -EINVAL;
-    }
+    EVP_PKEY_CTX_free(context);
     if (error == 0)
-        error = key_new(algorithm, jwk, NULL, what, what_bytes, ret_key);
-    if (error < 0)
-        cjose_jwk_release(jwk);
+        error = key_new(algorithm, pkey, der, (size_t)size, ret_key);
+    else
+        EVP_PKEY_free(pkey);
+    OPENSSL_free(der);
     return error;
 }
 
 int signing_key_from_secret(const char *secret, size_t size_bytes, struct signing_key **ret_key, const char **ret_wrong)
 {
-    cjose_jwk_t *jwk = cjose_jwk_create_oct_spec((const uint8_t *)secret, size_bytes, NULL);
+    int error = take_secret(&algorithms[0], (const uint8_t *)secret, size_bytes, ret_key, ret_wrong);
 
-    return clear_errors(take_jwk(&algorithms[0], jwk, secret, size_bytes, ret_key, ret_wrong));
-}
-
-static int from_ed25519(EVP_PKEY *pkey, struct signing_key **ret_key)
-{
-    uint8_t raw[ED25519_KEY_BYTES];
-    size_t size = sizeof(raw);
-
-    if (EVP_PKEY_get_raw_public_key(pkey, raw, &size) != 1)
-        return -EINVAL;
-    int error = key_new(find_algorithm("EdDSA", "OKP", "Ed25519"), NULL, pkey, (const char *)raw, size, ret_key);
-    if (error == 0)
-        EVP_PKEY_up_ref(pkey);
+    ERR_clear_error();
     return error;
 }
 
-static bool append_number(EVP_PKEY *pkey, const char *name, uint8_t out[KEY_BYTES_MAX], size_t *ret_size)
+/* What a key of a PEM file is for; NULL when for nothing here. */
+static const struct algorithm *algorithm_of(EVP_PKEY *pkey)
 {
-    BIGNUM *number = NULL;
-    bool taken = EVP_PKEY_get_bn_param(pkey, name, &number) == 1 && BN_num_bytes(number) <= KEY_BYTES_MAX;
-
-    if (taken)
-        *ret_size = (size_t)BN_bn2bin(number, out);
-    BN_free(number);
-    return taken;
-}
-
-static int from_rsa(EVP_PKEY *pkey, struct signing_key **ret_key, const char **ret_wrong)
-{
-    uint8_t n[KEY_BYTES_MAX], e[KEY_BYTES_MAX];
-    cjose_jwk_rsa_keyspec spec = {.n = n, .e = e};
-
-    if (!append_number(pkey, OSSL_PKEY_PARAM_RSA_N, n, &spec.nlen) ||
-        !append_number(pkey, OSSL_PKEY_PARAM_RSA_E, e, &spec.elen))
-        return -EINVAL;
-    return take_jwk(find_algorithm("RS256", "RSA", NULL), cjose_jwk_create_RSA_spec(&spec, NULL), (const char *)n,
-                    spec.nlen, ret_key, ret_wrong);
-}
-
-static int from_ec(EVP_PKEY *pkey, struct signing_key **ret_key, const char **ret_wrong)
-{
-    static const struct {
-        const char *group, *crv;
-        cjose_jwk_ec_curve curve;
-    } curves[] = {{"prime256v1", "P-256", CJOSE_JWK_EC_P_256},
-                  {"secp384r1", "P-384", CJOSE_JWK_EC_P_384},
-                  {"secp521r1", "P-521", CJOSE_JWK_EC_P_521}};
-    uint8_t x[KEY_BYTES_MAX], y[KEY_BYTES_MAX];
-    cjose_jwk_ec_keyspec spec = {.x = x, .y = y};
     char group[64];
 
-    if (EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) != 1 ||
-        !append_number(pkey, OSSL_PKEY_PARAM_EC_PUB_X, x, &spec.xlen) ||
-        !append_number(pkey, OSSL_PKEY_PARAM_EC_PUB_Y, y, &spec.ylen))
-        return -EINVAL;
-    for (size_t i = 0; i < sizeof(curves) / sizeof(*curves); i++) {
-        if (strcmp(curves[i].group, group) != 0)
-            continue;
-        spec.crv = curves[i].curve;
-        return take_jwk(find_algorithm(NULL, "EC", curves[i].crv), cjose_jwk_create_EC_spec(&spec, NULL),
-                        (const char *)x, spec.xlen, ret_key, ret_wrong);
+    switch (EVP_PKEY_get_id(pkey)) {
+    case EVP_PKEY_ED25519:
+        return find_algorithm(NULL, "OKP", "Ed25519");
+    case EVP_PKEY_RSA:
+        return find_algorithm(NULL, "RSA", NULL);
+    case EVP_PKEY_EC:
+        if (EVP_PKEY_get_group_name(pkey, group, sizeof(group), NULL) != 1)
+            return NULL;
+        for (size_t i = 0; i < sizeof(algorithms) / sizeof(*algorithms); i++)
+            if (algorithms[i].group && strcmp(algorithms[i].group, group) == 0)
+                return &algorithms[i];
+        return NULL;
+    default:
+        return NULL;
     }
-    *ret_wrong = "is on a curve other than P-256, P-384 and P-521";
-    return -EINVAL;
 }
 
 int signing_key_from_pem(const char *pem, size_t size_bytes, struct signing_key **ret_key, const char **ret_wrong)
@@ -202,35 +193,27 @@ int signing_key_from_pem(const char *pem, size_t size_bytes, struct signing_key 
     if (memmem(first + 1, rest - 1, begin, strlen(begin)))
         return error;
     *ret_wrong = "is not a key that tokens are signed with: RSA, P-256, P-384, P-521 or Ed25519";
+    ERR_clear_error();
     BIO *bio = BIO_new_mem_buf(first, (int)rest);
     EVP_PKEY *pkey = bio ? PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL) : NULL;
-    if (pkey && EVP_PKEY_get_id(pkey) == EVP_PKEY_ED25519)
-        error = from_ed25519(pkey, ret_key);
-    else if (pkey && EVP_PKEY_get_id(pkey) == EVP_PKEY_RSA)
-        error = from_rsa(pkey, ret_key, ret_wrong);
-    else if (pkey && EVP_PKEY_get_id(pkey) == EVP_PKEY_EC)
-        error = from_ec(pkey, ret_key, ret_wrong);
-    EVP_PKEY_free(pkey);
+    const struct algorithm *algorithm = pkey ? algorithm_of(pkey) : NULL;
     BIO_free(bio);
-    return clear_errors(error);
+    if (algorithm) {
+        error = take_public(algorithm, pkey, ret_key, ret_wrong);
+        ERR_clear_error();
+        return error;
+    }
+    EVP_PKEY_free(pkey);
+    return take_error();
 }
 
-static int from_okp(struct json_slice object, struct signing_key **ret_key, const char **ret_wrong)
+static int from_oct(const struct algorithm *algorithm, struct json_slice object, struct signing_key **ret_key,
+                    const char **ret_wrong)
 {
-    struct buffer raw;
-    int error = -EINVAL;
-    char x[64];
+    uint8_t secret[JWK_BYTES_MAX];
+    int error = take_secret(algorithm, secret, jwk_bytes(object, "k", secret), ret_key, ret_wrong);
 
-    *ret_wrong = "is not an Ed25519 key: `x` has 32 bytes in base64url";
-    buffer_init(&raw, ED25519_KEY_BYTES);
-    if (member_text(object, "x", x, sizeof(x)) == 0 && base64url_decode(x, strlen(x), &raw) == 0 && !raw.failed &&
-        buffer_size(&raw) == ED25519_KEY_BYTES) {
-        EVP_PKEY *pkey =
-            EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, (const uint8_t *)buffer_bytes(&raw), ED25519_KEY_BYTES);
-        error = pkey ? from_ed25519(pkey, ret_key) : -EINVAL;
-        EVP_PKEY_free(pkey);
-    }
-    buffer_done(&raw);
+    explicit_bzero(secret, sizeof(secret));
     return error;
 }
 
@@ -271,19 +254,26 @@ int signing_key_from_jwk(const char *json, size_t size_bytes, struct signing_key
     *ret_wrong = "holds a private key, which must not be here; leave `d` and its like out";
     if (member_find(object, "d", &private_part))
         return -EINVAL;
-    int error = strcmp(kty, "OKP") == 0 ? from_okp(object, ret_key, ret_wrong)
-                                        : take_jwk(algorithm, cjose_jwk_import(json, size_bytes, NULL), json,
-                                                   size_bytes, ret_key, ret_wrong);
-    return clear_errors(error);
+    ERR_clear_error();
+    int error;
+    if (is_kind(algorithm, "oct"))
+        error = from_oct(algorithm, object, ret_key, ret_wrong);
+    else if (is_kind(algorithm, "RSA"))
+        error = take_public(algorithm, jwk_rsa(object), ret_key, ret_wrong);
+    else if (is_kind(algorithm, "EC"))
+        error = take_public(algorithm, jwk_ec(object, algorithm->group, algorithm->signature_bytes / 2), ret_key,
+                            ret_wrong);
+    else
+        error = take_public(algorithm, jwk_ed25519(object), ret_key, ret_wrong);
+    ERR_clear_error();
+    return error;
 }
 
 void signing_key_free(struct signing_key *key)
 {
     if (!key)
         return;
-    if (key->jwk)
-        cjose_jwk_release(key->jwk);
-    EVP_PKEY_free(key->ed25519);
+    EVP_PKEY_free(key->pkey);
     free(key);
 }
 
@@ -294,7 +284,7 @@ const char *signing_key_algorithm(const struct signing_key *key)
 
 bool signing_key_is_secret(const struct signing_key *key)
 {
-    return strcmp(key->algorithm->kty, "oct") == 0;
+    return is_kind(key->algorithm, "oct");
 }
 
 const uint8_t *signing_key_fingerprint(const struct signing_key *key)
@@ -302,59 +292,86 @@ const uint8_t *signing_key_fingerprint(const struct signing_key *key)
     return key->fingerprint;
 }
 
-static bool verifies_ed25519(EVP_PKEY *pkey, const char *token, size_t size_bytes, const struct buffer *signature)
+/* The keys were tried when they were read, so what fails before a signature is compared fails for lack of memory. */
+static int verify_hmac(EVP_MD_CTX *context, const struct signing_key *key, const struct signed_text *signed_text)
 {
-    const char *dot = memrchr(token, '.', size_bytes);
-    EVP_MD_CTX *context = EVP_MD_CTX_new();
-    bool verified = context && dot && EVP_DigestVerifyInit(context, NULL, NULL, NULL, pkey) == 1 &&
-                    EVP_DigestVerify(context, (const uint8_t *)buffer_bytes(signature), buffer_size(signature),
-                                     (const uint8_t *)token, (size_t)(dot - token)) == 1;
+    uint8_t mac[EVP_MAX_MD_SIZE];
+    size_t size = sizeof(mac);
 
-    EVP_MD_CTX_free(context);
-    return verified;
+    if (EVP_DigestSignInit(context, NULL, key->algorithm->hash(), NULL, key->pkey) != 1 ||
+        EVP_DigestSign(context, mac, &size, signed_text->text, signed_text->text_bytes) != 1)
+        return -ENOMEM;
+    return size == signed_text->signature_bytes && CRYPTO_memcmp(mac, signed_text->signature, size) == 0 ? 0 : -EBADMSG;
 }
 
-static bool verifies_jwk(const struct signing_key *key, const char *token, size_t size_bytes)
+/* Two numbers side by side (RFC 7518, section 3.4), as libcrypto takes them; its size, 0 or less without memory. */
+static int ecdsa_to_der(const uint8_t *signature, size_t size_bytes, unsigned char **ret_der)
 {
-    cjose_jws_t *jws = cjose_jws_import(token, size_bytes, NULL);
-    const char *algorithm = jws ? cjose_header_get(cjose_jws_get_protected(jws), CJOSE_HDR_ALG, NULL) : NULL;
-    /* The library goes by the header's algorithm. */
-    bool verified = algorithm && strcmp(algorithm, key->algorithm->name) == 0 && cjose_jws_verify(jws, key->jwk, NULL);
+    const int half = (int)size_bytes / 2;
+    BIGNUM *r = BN_bin2bn(signature, half, NULL), *s = BN_bin2bn(signature + half, half, NULL);
+    ECDSA_SIG *pair = ECDSA_SIG_new();
+    int size = 0;
 
-    if (jws)
-        cjose_jws_release(jws);
-    return verified;
-}
-
-/* The size of the signature; 0 when a part is not base64url, on which cjose would end the program (it asserts). */
-static size_t check_parts(const char *token, size_t size_bytes, struct buffer *ret_signature)
-{
-    const char *end = token + size_bytes;
-
-    for (int part = 0; part < 3; part++) {
-        const char *dot = memchr(token, '.', (size_t)(end - token));
-        if (!dot != (part == 2))
-            return 0;
-        buffer_clear(ret_signature);
-        if (base64url_decode(token, (size_t)((dot ? dot : end) - token), ret_signature) < 0 || ret_signature->failed)
-            return 0;
-        token = dot ? dot + 1 : end;
+    if (r && s && pair && ECDSA_SIG_set0(pair, r, s) == 1) {
+        r = s = NULL;
+        size = i2d_ECDSA_SIG(pair, ret_der);
     }
-    return buffer_size(ret_signature);
+    BN_free(r);
+    BN_free(s);
+    ECDSA_SIG_free(pair);
+    return size;
 }
 
-bool signing_key_verifies(const struct signing_key *key, const char *token, size_t size_bytes)
+/* A wrong signature leaves nothing in the queue, or first of all an error of the algorithm's own; without memory there
+ * is something else first, or, rarely, nothing either: then the token is called wrong. */
+static int take_verdict(void)
+{
+    unsigned long first = ERR_get_error();
+    int lib = ERR_GET_LIB(first);
+    bool is_wrong = first == 0 || lib == ERR_LIB_RSA || lib == ERR_LIB_EC;
+
+    return is_wrong && ERR_GET_REASON(first) != ERR_R_MALLOC_FAILURE ? -EBADMSG : -ENOMEM;
+}
+
+static int verify_public(EVP_MD_CTX *context, const struct signing_key *key, const struct signed_text *signed_text)
+{
+    const struct algorithm *algorithm = key->algorithm;
+    const uint8_t *signature = signed_text->signature;
+    size_t size = signed_text->signature_bytes;
+    unsigned char *der = NULL;
+    EVP_PKEY_CTX *options;
+
+    if (EVP_DigestVerifyInit(context, &options, algorithm->hash ? algorithm->hash() : NULL, NULL, key->pkey) != 1)
+        return -ENOMEM;
+    if (algorithm->name[0] == 'P' && (EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) != 1 ||
+                                      EVP_PKEY_CTX_set_rsa_pss_saltlen(options, RSA_PSS_SALTLEN_DIGEST) != 1))
+        return -ENOMEM;
+    if (is_kind(algorithm, "EC")) {
+        int der_size = ecdsa_to_der(signature, size, &der);
+        if (der_size <= 0)
+            return -ENOMEM;
+        signature = der;
+        size = (size_t)der_size;
+    }
+    bool verified = EVP_DigestVerify(context, signature, size, signed_text->text, signed_text->text_bytes) == 1;
+    OPENSSL_free(der);
+    return verified ? 0 : take_verdict();
+}
+
+int signing_key_verify(const struct signing_key *key, const struct signed_text *signed_text)
 {
     size_t wanted = key->algorithm->signature_bytes;
-    struct buffer signature;
+    int error = -ENOMEM;
 
-    buffer_init(&signature, KEY_BYTES_MAX);
-    size_t size = check_parts(token, size_bytes, &signature);
-    bool verified = size > 0 && (wanted == 0 || size == wanted);
-    if (verified)
-        verified = key->jwk ? verifies_jwk(key, token, size_bytes)
-                            : verifies_ed25519(key->ed25519, token, size_bytes, &signature);
-    buffer_done(&signature);
+    /* libcrypto takes shorter ones by RSA-PSS, which would give one token two texts. */
+    if (signed_text->signature_bytes != (wanted > 0 ? wanted : (size_t)EVP_PKEY_get_size(key->pkey)))
+        return -EBADMSG;
     ERR_clear_error();
-    return verified;
+    EVP_MD_CTX *context = EVP_MD_CTX_new();
+    if (context)
+        error = signing_key_is_secret(key) ? verify_hmac(context, key, signed_text)
+                                           : verify_public(context, key, signed_text);
+    EVP_MD_CTX_free(context);
+    ERR_clear_error();
+    return error;
 }

@@ -1,6 +1,5 @@
-/* A key that tokens are signed with, and the only place that knows cryptography: cjose for the signatures of RFC 7518,
- * and libcrypto, which it stands on, for PEM files and for Ed25519 (RFC 8037), which it lacks. docs/decisions/0008
- * tells why these.
+/* A key that tokens are signed with, and the only place that knows cryptography, all of it by libcrypto (OpenSSL 3).
+ * docs/decisions/0008 tells why that.
  *
  * The algorithm belongs to the key. What a token's header says is only ever compared with it, so there is no way to
  * have a public key taken for a secret, or a signature left out. */
@@ -33,7 +32,20 @@ bool signing_key_is_secret(const struct signing_key *key);        /* whoever has
 /* The same for the same key with the same algorithm. Lent. */
 const uint8_t *signing_key_fingerprint(const struct signing_key *key);
 
-/* Whether token, a compact JWS (RFC 7515, section 3.1), was signed with key by the key's algorithm. */
-bool signing_key_verifies(const struct signing_key *key, const char *token, size_t size_bytes);
+/* What was signed, and the signature itself (RFC 7515, section 5.2), decoded. All lent. */
+struct signed_text {
+    const uint8_t *text;
+    size_t text_bytes;
+    const uint8_t *signature;
+    size_t signature_bytes;
+};
 
-void sha256(const void *bytes, size_t size_bytes, uint8_t ret_digest[SHA256_BYTES]);
+/* Whether it was signed with key by the key's algorithm: 0; -EBADMSG: it was not; -ENOMEM: nobody knows. */
+int signing_key_verify(const struct signing_key *key, const struct signed_text *signed_text);
+
+/* To be called before all else. libcrypto sets itself up at its first use, and where that lacked memory it crashes at
+ * the second. Returns 0; or -ENOMEM. */
+int crypto_start(void);
+
+/* Returns 0; or -ENOMEM, and ret_digest holds nothing to be relied on. */
+__attribute__((warn_unused_result)) int sha256(const void *bytes, size_t size_bytes, uint8_t ret_digest[SHA256_BYTES]);

@@ -61,14 +61,16 @@ static int take_channels(struct line *line, struct grant *grant, struct buffer *
 }
 
 /* The first bytes of a digest of the whole line, so that another right makes another source. */
-static uint64_t source_of(const struct line *line)
+static int take_source(const struct line *line, uint64_t *ret_source)
 {
     uint8_t digest[SHA256_BYTES];
-    uint64_t source;
+    int error = sha256(line->text, line->size_bytes, digest);
 
-    sha256(line->text, line->size_bytes, digest);
-    memcpy(&source, digest, sizeof(source));
-    return source | 1;
+    if (error < 0)
+        return error;
+    memcpy(ret_source, digest, sizeof(*ret_source));
+    *ret_source |= 1;
+    return 0;
 }
 
 static int add_token(struct static_tokens *tokens, struct line *line, struct buffer *problem)
@@ -86,13 +88,15 @@ static int add_token(struct static_tokens *tokens, struct line *line, struct buf
     for (size_t i = 0; error == 0 && i < size; i++)
         if (!memchr(TOKEN_CHARACTERS, token[i], sizeof(TOKEN_CHARACTERS) - 1))
             error = refuse(problem, line, "has a token with other characters than A-Z a-z 0-9 - . _ ~ + / =");
-    sha256(token, size, added.digest);
+    if (error == 0)
+        error = sha256(token, size, added.digest);
     for (size_t i = 0; error == 0 && i < tokens->count; i++)
         if (memcmp(tokens->items[i].digest, added.digest, SHA256_BYTES) == 0)
             error = refuse(problem, line, "has a token that stands above already");
     if (error == 0)
         error = take_channels(line, added.grant, problem);
-    added.grant->source = source_of(&whole);
+    if (error == 0)
+        error = take_source(&whole, &added.grant->source);
     if (error < 0) {
         grant_unref(added.grant);
         return error;
@@ -150,13 +154,20 @@ void static_tokens_done(struct static_tokens *tokens)
     *tokens = (struct static_tokens){0};
 }
 
-struct grant *static_tokens_find(const struct static_tokens *tokens, const char *token)
+int static_tokens_find(const struct static_tokens *tokens, const char *token, struct grant **ret_grant)
 {
     uint8_t digest[SHA256_BYTES];
 
-    sha256(token, strlen(token), digest);
-    for (size_t i = 0; i < tokens->count; i++)
-        if (memcmp(tokens->items[i].digest, digest, SHA256_BYTES) == 0)
-            return tokens->items[i].grant;
-    return NULL;
+    if (tokens->count == 0)
+        return -ENOENT;
+    int error = sha256(token, strlen(token), digest);
+    if (error < 0)
+        return error;
+    for (size_t i = 0; i < tokens->count; i++) {
+        if (memcmp(tokens->items[i].digest, digest, SHA256_BYTES) != 0)
+            continue;
+        *ret_grant = tokens->items[i].grant;
+        return 0;
+    }
+    return -ENOENT;
 }

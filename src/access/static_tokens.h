@@ -25,4 +25,5 @@ int static_tokens_parse(const char *contents, size_t size_bytes, struct static_t
                         struct buffer *problem);
 void static_tokens_done(struct static_tokens *tokens); /* also fine on a zeroed one */
 
-struct grant *static_tokens_find(const struct static_tokens *tokens, const char *token); /* lent; NULL: unknown */
+/* Returns 0 and a grant, lent; -ENOENT: nobody knows the token; or -ENOMEM. */
+int static_tokens_find(const struct static_tokens *tokens, const char *token, struct grant **ret_grant);

@@ -38,13 +38,12 @@ void row_axes_done(struct row_axes *axes)
 struct feed_array row_axis_find(const struct row_axis *axis, const struct event *event)
 {
     struct feed_array found = {0};
-    struct buffer value;
+    char room[ROW_VALUE_BYTES_MAX + 2];
+    struct buffer value = {room, 0, 0, sizeof(room), ROW_VALUE_BYTES_MAX + 1, false};
 
     if (axis->audience.id_count == 0)
         return found;
-    buffer_init(&value, ROW_VALUE_BYTES_MAX + 1);
     if (row_filter_value(event, axis->column, &value) && buffer_text(&value))
         found = audience_of(&axis->audience, buffer_text(&value));
-    buffer_done(&value);
     return found;
 }

@@ -89,18 +89,17 @@ bool row_value_append(struct json_slice value, struct buffer *out)
 
 static int add_value(struct row_condition *condition, struct json_slice value, size_t *values, const char **ret_wrong)
 {
-    struct buffer text;
+    char room[ROW_VALUE_BYTES_MAX + 2];
+    struct buffer text = {room, 0, 0, sizeof(room), ROW_VALUE_BYTES_MAX + 1, false};
     int error = -EINVAL;
 
     *ret_wrong = "`where` has values that are neither strings, numbers, true nor false, nor lists of these";
-    buffer_init(&text, ROW_VALUE_BYTES_MAX + 1);
     if (row_value_append(value, &text)) {
         *ret_wrong = "`where` has too long a value, one with a NUL, or more than 256 of them";
         const char *plain = buffer_text(&text);
         if (plain && strlen(plain) == buffer_size(&text) && ++*values <= ROW_VALUES_MAX)
             error = text_list_add(&condition->values, plain);
     }
-    buffer_done(&text);
     return error;
 }
 
@@ -122,18 +121,17 @@ static int add_values(struct row_condition *condition, struct json_slice value, 
 
 static int take_column(struct row_condition *condition, struct json_slice key, const char **ret_wrong)
 {
-    struct buffer name;
+    char room[COLUMN_NAME_BYTES_MAX + 2];
+    struct buffer name = {room, 0, 0, sizeof(room), COLUMN_NAME_BYTES_MAX + 1, false};
     int error = -EINVAL;
 
     *ret_wrong = "`where` has a column whose name does not have 1 to 63 bytes, or has a NUL";
-    buffer_init(&name, COLUMN_NAME_BYTES_MAX + 1);
     json_append_unescaped(&name, key);
     const char *text = buffer_text(&name);
     if (text && text[0] && strlen(text) == buffer_size(&name) && strlen(text) <= COLUMN_NAME_BYTES_MAX) {
         condition->column = strdup(text);
         error = condition->column ? 0 : -ENOMEM;
     }
-    buffer_done(&name);
     return error;
 }
 
@@ -255,13 +253,11 @@ static bool is_column(struct json_slice key, const char *name)
 
 static bool value_fits(const struct row_condition *condition, struct json_slice value)
 {
-    struct buffer text;
-
-    buffer_init(&text, ROW_VALUE_BYTES_MAX + 1);
+    char room[ROW_VALUE_BYTES_MAX + 2];
+    struct buffer text = {room, 0, 0, sizeof(room), ROW_VALUE_BYTES_MAX + 1, false};
     const char *plain = row_value_append(value, &text) ? buffer_text(&text) : NULL;
-    bool fits = plain && strlen(plain) == buffer_size(&text) && text_list_has(&condition->values, plain);
-    buffer_done(&text);
-    return fits;
+
+    return plain && strlen(plain) == buffer_size(&text) && text_list_has(&condition->values, plain);
 }
 
 /* A column that is there twice has no value that one could rely on. */

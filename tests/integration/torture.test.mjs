@@ -3,12 +3,9 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { closeSync, existsSync, openSync, readSync, writeSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
 import { test } from "node:test";
 import { createDatabase } from "./lib/database.mjs";
+import { failingMalloc, skip } from "./lib/failing_malloc.mjs";
 import { follow } from "./lib/follower.mjs";
 import { run, startGateway } from "./lib/gateway.mjs";
 import { memoryBytes } from "./lib/proc.mjs";
@@ -19,48 +16,10 @@ const ALLOCATIONS = Number(process.env.TORTURE_ALLOCATIONS ?? 500);
 const START_STEP = 5;
 const DEADLINE_MS = 30_000;
 const TOKEN = "correct-horse-battery-staple";
-const LIBRARY = path.join(path.dirname(process.env.TUPLECAST_BIN), "tests", "libfailing_malloc.so");
-const skip = !existsSync(LIBRARY) && "the sanitizers' build has its own malloc";
-
-/** The file through which failing_malloc.c is told which allocation fails. */
-class Control {
-    #fd;
-
-    constructor(file) {
-        this.#fd = openSync(file, "w+");
-        writeSync(this.#fd, Buffer.alloc(16));
-    }
-
-    #read(at) {
-        const number = Buffer.alloc(8);
-        readSync(this.#fd, number, 0, 8, at);
-        return Number(number.readBigInt64LE());
-    }
-
-    fail(n) {
-        const number = Buffer.alloc(8);
-        number.writeBigInt64LE(BigInt(n));
-        writeSync(this.#fd, number, 0, 8, 0);
-    }
-
-    get failed() {
-        return this.#read(8);
-    }
-
-    close() {
-        closeSync(this.#fd);
-    }
-}
 
 async function setUp(t) {
-    const dir = await mkdtemp(path.join(tmpdir(), "tuplecast-torture-"));
-    const file = path.join(dir, "control");
-    const control = new Control(file);
-    t.after(() => {
-        control.close();
-        return rm(dir, { recursive: true });
-    });
-    return { control, env: { LD_PRELOAD: LIBRARY, FAILING_MALLOC_CONTROL: file, TUPLECAST_TRIGGERS_TOKEN: TOKEN, TUPLECAST_CHANNELS: "a,b" } };
+    const { control, env } = await failingMalloc(t);
+    return { control, env: { ...env, TUPLECAST_TRIGGERS_TOKEN: TOKEN, TUPLECAST_CHANNELS: "a,b" } };
 }
 
 /** A little of everything that allocates. Answers may fail to come; what comes must be whole. */
@@ -131,35 +90,39 @@ for (const [where, more, isCounted] of [
         follower.close();
     });
 
-test("while it starts: it says what is wrong, or runs", { skip, timeout: 1_800_000 }, async (t) => {
-    const { control, env } = await setUp(t);
-    let started = 0;
-    let starts = 0;
-    const start = () =>
-        new Promise((resolve) => {
-            const options = { env: { PGHOST: "/nonexistent", ...env, TUPLECAST_STREAMS_CLOSE_MS: "0" }, stdio: ["ignore", "ignore", "pipe"] };
-            const child = spawn(process.env.TUPLECAST_BIN, ["serve", "--listen", "127.0.0.1:0"], options);
-            let log = "";
-            child.stderr.on("data", (text) => {
-                log += text;
-                if (/ listening /.test(log)) child.kill("SIGTERM");
+// libcrypto sets itself up only where there are tokens.
+const TOKENS = { TUPLECAST_ACCESS_STREAMS: "token", TUPLECAST_ACCESS_JWT_SECRET: "0123456789abcdef0123456789abcdef", TUPLECAST_ACCESS_JWT_AUDIENCES: "a" };
+
+for (const [how, more] of [["", {}], [" with tokens", TOKENS]])
+    test(`while it starts${how}: it says what is wrong, or runs`, { skip, timeout: 1_800_000 }, async (t) => {
+        const { control, env } = await setUp(t);
+        let started = 0;
+        let starts = 0;
+        const start = () =>
+            new Promise((resolve) => {
+                const options = { env: { PGHOST: "/nonexistent", ...env, ...more, TUPLECAST_STREAMS_CLOSE_MS: "0" }, stdio: ["ignore", "ignore", "pipe"] };
+                const child = spawn(process.env.TUPLECAST_BIN, ["serve", "--listen", "127.0.0.1:0"], options);
+                let log = "";
+                child.stderr.on("data", (text) => {
+                    log += text;
+                    if (/ listening /.test(log)) child.kill("SIGTERM");
+                });
+                // The line may be what could not be written.
+                const quiet = setTimeout(() => child.kill("SIGTERM"), 3000);
+                const timer = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
+                child.on("close", (code, signal) => {
+                    clearTimeout(quiet);
+                    clearTimeout(timer);
+                    resolve({ code, signal, log });
+                });
             });
-            // The line may be what could not be written.
-            const quiet = setTimeout(() => child.kill("SIGTERM"), 3000);
-            const timer = setTimeout(() => child.kill("SIGKILL"), DEADLINE_MS);
-            child.on("close", (code, signal) => {
-                clearTimeout(quiet);
-                clearTimeout(timer);
-                resolve({ code, signal, log });
-            });
-        });
-    for (let n = 1; n <= ALLOCATIONS; n += START_STEP) {
-        control.fail(n);
-        const { code, signal, log } = await start();
-        starts++;
-        assert.equal(signal, null, `allocation ${n}: ${log}`);
-        if (code === 0) started++;
-        else assert.ok(log.length > 10, `allocation ${n}: it ended with ${code} without a word`);
-    }
-    t.diagnostic(`${starts} starts, ${started} went well`);
-});
+        for (let n = 1; n <= ALLOCATIONS; n += START_STEP) {
+            control.fail(n);
+            const { code, signal, log } = await start();
+            starts++;
+            assert.equal(signal, null, `allocation ${n}: ${log}`);
+            if (code === 0) started++;
+            else assert.ok(log.length > 10, `allocation ${n}: it ended with ${code} without a word`);
+        }
+        t.diagnostic(`${starts} starts, ${started} went well`);
+    });

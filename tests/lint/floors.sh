@@ -43,7 +43,6 @@ libpq-fe postgres
 libconfig config
 seccomp confine
 sys/capability confine
-cjose access
 openssl access
 END
 grep -rlE '^#include <json-c' --include='*.[ch]' . | grep -vE '^\./(stream|triggers)/[a-z_]+\.c$' &&

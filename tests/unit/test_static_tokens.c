@@ -18,11 +18,21 @@ static struct static_tokens parse(const char *text)
     return tokens;
 }
 
+/* Lent; NULL: unknown. */
+static struct grant *find(const struct static_tokens *tokens, const char *token)
+{
+    struct grant *grant = NULL;
+    int error = static_tokens_find(tokens, token, &grant);
+
+    assert_int_equal(error, grant ? 0 : -ENOENT);
+    return grant;
+}
+
 static void a_line_is_a_token_and_its_channels(void **state)
 {
     struct static_tokens tokens =
         parse("# comment\n\n" TOKEN "1 orders_* stock\r\n \t\n" TOKEN "2\n  # more\n" TOKEN "3\t?");
-    const struct grant *grant = static_tokens_find(&tokens, TOKEN "1");
+    const struct grant *grant = find(&tokens, TOKEN "1");
 
     (void)state;
     assert_int_equal(tokens.count, 3);
@@ -30,13 +40,13 @@ static void a_line_is_a_token_and_its_channels(void **state)
     assert_true(grant_allows(grant, "stock"));
     assert_false(grant_allows(grant, "other"));
     assert_int_equal(grant->expires_s, INT64_MAX);
-    assert_true(grant_allows(static_tokens_find(&tokens, TOKEN "2"), "other"));
-    assert_false(grant_allows(static_tokens_find(&tokens, TOKEN "3"), "other"));
-    assert_true(grant_allows(static_tokens_find(&tokens, TOKEN "3"), "x"));
+    assert_true(grant_allows(find(&tokens, TOKEN "2"), "other"));
+    assert_false(grant_allows(find(&tokens, TOKEN "3"), "other"));
+    assert_true(grant_allows(find(&tokens, TOKEN "3"), "x"));
     static const char *const others[] = {"",         TOKEN,       TOKEN "4", TOKEN "1 ", " " TOKEN "1",
                                          TOKEN "11", "# comment", "stock"};
     for (size_t i = 0; i < COUNT_OF(others); i++)
-        assert_null(static_tokens_find(&tokens, others[i]));
+        assert_null(find(&tokens, others[i]));
     static_tokens_done(&tokens);
 }
 
@@ -46,9 +56,9 @@ static void other_rights_are_another_source(void **state)
     struct static_tokens other = parse(TOKEN " a b\n");
 
     (void)state;
-    assert_int_equal(static_tokens_find(&before, TOKEN)->source, static_tokens_find(&same, TOKEN)->source);
-    assert_int_not_equal(static_tokens_find(&before, TOKEN)->source, static_tokens_find(&other, TOKEN)->source);
-    assert_int_not_equal(static_tokens_find(&before, TOKEN)->source, static_tokens_find(&before, TOKEN "x")->source);
+    assert_int_equal(find(&before, TOKEN)->source, find(&same, TOKEN)->source);
+    assert_int_not_equal(find(&before, TOKEN)->source, find(&other, TOKEN)->source);
+    assert_int_not_equal(find(&before, TOKEN)->source, find(&before, TOKEN "x")->source);
     static_tokens_done(&before);
     static_tokens_done(&same);
     static_tokens_done(&other);

@@ -1,6 +1,6 @@
 // Keys, tokens that are signed with them, and the files that a gateway reads.
 
-import { createHmac, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { constants, createHmac, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -12,6 +12,7 @@ const base64url = (value) => Buffer.from(typeof value === "string" ? value : JSO
 const KINDS = {
     HS256: () => ({ secret: randomBytes(32) }),
     RS256: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
+    PS256: () => generateKeyPairSync("rsa", { modulusLength: 2048 }),
     ES256: () => generateKeyPairSync("ec", { namedCurve: "P-256" }),
     EdDSA: () => generateKeyPairSync("ed25519"),
 };
@@ -35,7 +36,8 @@ export class Key {
 
     signature(signed) {
         if (this.secret) return createHmac("sha256", this.secret).update(signed).digest("base64url");
-        const key = { key: this.privateKey, dsaEncoding: "ieee-p1363" };
+        const pss = this.algorithm === "PS256" && { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+        const key = { key: this.privateKey, dsaEncoding: "ieee-p1363", ...pss };
         return sign(this.algorithm === "EdDSA" ? null : "sha256", Buffer.from(signed), key).toString("base64url");
     }
 
