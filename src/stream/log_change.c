@@ -101,7 +101,7 @@ static int read_head(struct log_decoder *decoder, struct json_slice head)
     return 0;
 }
 
-/* "2026-11-24T21:46:20.115470+00:00", as to_json() writes it. */
+/* As to_json() writes it, but always with six digits behind the point: "2026-11-24T21:46:20.115470+00:00". */
 static void append_time(struct log_decoder *decoder, int64_t at_us)
 {
     int64_t second = at_us / 1000000, rest_us = at_us % 1000000;
