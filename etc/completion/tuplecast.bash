@@ -14,7 +14,7 @@ _tuplecast() {
     -d | --database | -l | --listen | --channels) return ;;
     esac
     if [[ $current == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--config --database --listen --channels --log-level --dry-run --quiet --version --help' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W '--config --database --listen --channels --log-level --dry-run --remove --quiet --version --help' -- "$current")
     else
         mapfile -t COMPREPLY < <(compgen -W 'serve setup check ready' -- "$current")
     fi

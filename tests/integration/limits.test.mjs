@@ -114,7 +114,7 @@ test("limits.streams_per_address counts each address on its own, and gives room 
 
 test("limits.requests_per_address counts each address on its own, and gives room back; a trusted proxy is not counted", async (t) => {
     const { gateway } = await setUp(t, { requests_per_address: 3 }, { TUPLECAST_TRUSTED_PROXIES: "127.0.0.9,unix" });
-    const open = (localAddress) => new Wire(t, gateway.port, { localAddress }).send("GET /livez HTTP/1.1\r\nHost: a\r\n");
+    const open = (localAddress) => new Wire(t, gateway.port, { localAddress }).send("GET /livez HTTP/1.1\r\nHost: localhost\r\n");
     const wires = ["127.0.0.2", "127.0.0.3", "127.0.0.9"].map((address) => Array.from({ length: 5 }, () => open(address)));
     for (const [one, two] of wires.slice(0, 2).map((list) => list.slice(3))) {
         await one.end();
