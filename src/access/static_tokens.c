@@ -44,7 +44,9 @@ static int take_channels(struct line *line, struct grant *grant, struct buffer *
     size_t size;
 
     while ((size = next_word(line, &word)) > 0) {
-        char *name = strndup(word, size);
+        char *name = calloc(1, size + 1);
+        if (name)
+            memcpy(name, word, size);
         const char *wrong = name ? check_name(name) : NULL;
         if (!wrong && grant->channels.count == GRANT_CHANNELS_MAX)
             wrong = "is one channel more than the 256 that a token can have";

@@ -30,11 +30,13 @@ static void look(const char *authorization, const char *cookies, const struct qu
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *text = strndup((const char *)data, size), *rest = text;
+    char *text = calloc(1, size + 1), *rest = text;
     struct query query = {0};
 
     if (!text)
         return 0;
+    if (size > 0)
+        memcpy(text, data, size);
     const char *authorization = strsep(&rest, "\n"), *cookies = strsep(&rest, "\n");
     if (!rest || query_parse(rest, &query) == 0) {
         look(authorization[0] ? authorization : NULL, cookies, &query, false);
