@@ -41,6 +41,21 @@ async function startChromium() {
     };
 }
 
+/** Firefox's remote control loses a tab now and then that is opened while another one is opened or closed: one at a time, and again if need be. */
+function carefully(openTab, turns) {
+    const attempt = async (left) => {
+        try {
+            return await openTab();
+        } catch (error) {
+            if (left === 0 || !/no such frame/.test(error.message)) throw error;
+            return attempt(left - 1);
+        }
+    };
+    const opened = turns.last.then(() => attempt(3));
+    turns.last = opened.catch(() => {});
+    return opened;
+}
+
 async function startFirefox() {
     const browser = await puppeteer.launch({
         browser: "firefox",
@@ -49,10 +64,14 @@ async function startFirefox() {
         acceptInsecureCerts: true,
         extraPrefsFirefox: FIREFOX_PREFERENCES,
     });
-    return {
-        newContext: () => browser.createBrowserContext(),
-        close: () => browser.close(),
+    const turns = { last: Promise.resolve() };
+    const newContext = async () => {
+        const context = await browser.createBrowserContext();
+        const openTab = context.newPage.bind(context);
+        context.newPage = () => carefully(openTab, turns);
+        return context;
     };
+    return { newContext, close: () => browser.close() };
 }
 
 /** Each resolves with { newContext(), close() }; a context is a profile of its own, whose newPage() opens a tab. */
