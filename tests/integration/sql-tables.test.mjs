@@ -53,6 +53,15 @@ describe("statements", () => {
         assert.deepEqual([events[0].old.a, events[0].changed], [2, ["a"]]);
     });
 
+    test("COPY sends every row", async (t) => {
+        const listener = await watched(t, database, "copied", "id int PRIMARY KEY, a text");
+        for (const [from, count] of [[1, 1], [2, 30]]) {
+            await run(`COPY copied FROM PROGRAM 'seq -f "%g,row" ${from} ${from + count - 1}' (FORMAT csv)`);
+            const wanted = Array.from({ length: count }, (_, i) => ["copied", "INSERT", from + i, "row"]);
+            assert.deepEqual((await listener.events()).map(short), wanted);
+        }
+    });
+
     test("a statement that meets no row sends nothing", async (t) => {
         const listener = await watched(t, database, "nothing", "id int PRIMARY KEY, a text", { old: true });
         await run("UPDATE nothing SET a = 'x'; DELETE FROM nothing; INSERT INTO nothing SELECT 1, 'x' WHERE false");
