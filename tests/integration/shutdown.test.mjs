@@ -45,8 +45,8 @@ describe("on SIGTERM", () => {
         const sleeper = await subscribe(t, gateway.stream("busy"));
         sleeper.response.pause();
         const reader = await subscribe(t, gateway.stream("busy"));
-        await database.query("SELECT pg_notify('busy', repeat('x', 7000) || i) FROM generate_series(1, 2000) i");
-        await reader.messages(2000);
+        await database.query("SELECT pg_notify('busy', repeat('x', 7000) || i) FROM generate_series(1, 500) i");
+        await reader.messages(500);
         const half = net.connect(gateway.port, "127.0.0.1");
         t.after(() => half.destroy());
         half.on("error", () => {});
