@@ -478,6 +478,13 @@ $fast$,
 END
 $$;
 
+-- The fast way of a slot: kind is live, or what later versions know.
+CREATE FUNCTION tuplecast.slot_way(kind text, relation oid, operation text, channel text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT tuplecast.fast_way(relation, operation, channel) WHERE kind = 'live'
+$$;
+
 -- A row that may be too long for the fast way. False: there is nothing more to do.
 CREATE FUNCTION tuplecast.send_long(channel text, head text, id text, changed record) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -498,8 +505,9 @@ DECLARE
     t record;
 BEGIN
     IF current_setting('transaction_isolation') LIKE 'read %' THEN
-        SELECT tgrelid, tgtype, tgargs INTO STRICT t FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.live_%s()', slot));
-        RETURN coalesce(md5(tuplecast.fast_way(t.tgrelid, CASE WHEN t.tgtype & 4 > 0 THEN 'INSERT' WHEN t.tgtype & 16 > 0 THEN 'UPDATE' ELSE 'DELETE' END,
+        SELECT tgrelid, tgtype, tgargs, kind INTO STRICT t FROM unnest('{live,durable}'::text[]) kind
+          JOIN pg_trigger ON tgfoid = to_regprocedure(format('tuplecast.%s_%s()', kind, slot));
+        RETURN coalesce(md5(tuplecast.slot_way(t.kind, t.tgrelid, CASE WHEN t.tgtype & 4 > 0 THEN 'INSERT' WHEN t.tgtype & 16 > 0 THEN 'UPDATE' ELSE 'DELETE' END,
                                                convert_from(substring(t.tgargs FROM 1 FOR position('\x00'::bytea IN t.tgargs) - 1),
                                                             getdatabaseencoding()))) = digest, false);
     END IF;
@@ -511,21 +519,22 @@ $$;
 
 -- Writes the function of a slot, which becomes our owner's, for who may put triggers on the table. Who does it with a slot that is another's
 -- would make that one slower and nothing else, because is_current() says no.
-CREATE FUNCTION tuplecast.make_slot(slot integer, relation regclass, operation text, channel text) RETURNS void
+CREATE FUNCTION tuplecast.make_slot(slot integer, relation regclass, operation text, channel text, kind text DEFAULT 'live') RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    way text := tuplecast.fast_way(relation, operation, channel);
-    body text := (SELECT prosrc FROM pg_proc WHERE oid = 'tuplecast.live_statement()'::regprocedure);
+    way text := tuplecast.slot_way(kind, relation, operation, channel);
+    body text := (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.%I()', kind || '_statement')));
     start integer := position(E'\nBEGIN\n' IN body) + length(E'\nBEGIN\n');
 BEGIN
     IF NOT coalesce(has_table_privilege(session_user, relation, 'TRIGGER'), false) THEN
         RAISE insufficient_privilege USING MESSAGE = format('permission denied: %s may not put triggers on %s.', session_user, relation);
     ELSIF way IS NULL OR coalesce(slot NOT BETWEEN 1 AND 999999, true)
-          OR EXISTS (SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.live_%s()', slot)) AND tgrelid <> relation) THEN
+          OR EXISTS (SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.%I()', kind || '_' || slot)) AND tgrelid <> relation) THEN
         RAISE invalid_parameter_value USING MESSAGE = format('Slot %s cannot be made for %s.', slot, relation);
     END IF;
-    EXECUTE format('CREATE OR REPLACE FUNCTION tuplecast.live_%s() RETURNS trigger LANGUAGE plpgsql STABLE SECURITY DEFINER AS %L', slot,
+    EXECUTE format('CREATE OR REPLACE FUNCTION tuplecast.%I() RETURNS trigger LANGUAGE plpgsql %s SECURITY DEFINER AS %L', kind || '_' || slot,
+                   CASE kind WHEN 'live' THEN 'STABLE' ELSE 'VOLATILE' END,
                    E'\n#variable_conflict use_column' || left(body, start - 1)
                    || replace(way, '$current', format('tuplecast.is_current(%s, %L)', slot, md5(way))) || substr(body, start));
 END
@@ -554,7 +563,7 @@ CREATE FUNCTION tuplecast.used_slots() RETURNS integer[]
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT ARRAY(SELECT substring(proname FROM '[0-9]+')::integer FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid
-                  WHERE pronamespace = 'tuplecast'::regnamespace AND proname ~ '^live_[0-9]{1,6}$')
+                  WHERE pronamespace = 'tuplecast'::regnamespace AND proname ~ '^(live|durable)_[0-9]{1,6}$')
 $$;
 
 REVOKE EXECUTE ON FUNCTION tuplecast.key_columns(oid), tuplecast.key_of(oid, json), tuplecast.pick(json, text[]),
@@ -602,12 +611,12 @@ SELECT t.oid AS trigger,
        END AS operations,
        ARRAY(SELECT attname::text FROM unnest(t.tgattr) WITH ORDINALITY AS u (number, position)
                JOIN pg_attribute ON attrelid = t.tgrelid AND attnum = u.number ORDER BY u.position) AS update_of,
-       (SELECT substring(proname FROM '^live_([0-9]{1,6})$')::integer FROM pg_proc WHERE oid = t.tgfoid) AS slot
+       (SELECT substring(proname FROM '^(?:live|durable)_([0-9]{1,6})$')::integer FROM pg_proc WHERE oid = t.tgfoid) AS slot
   FROM pg_trigger t
   CROSS JOIN LATERAL (SELECT position('\x00'::bytea IN t.tgargs) - 1, substring(t.tgargs FROM position('\x00'::bytea IN t.tgargs) + 1))
        AS a (first, rest)
  WHERE t.tgfoid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace
-                                               AND proname ~ '^(live|durable)(_statement)?$|^live_[0-9]{1,6}$') AND t.tgparentid = 0
+                                               AND proname ~ '^(live|durable)(_statement|_[0-9]{1,6})?$') AND t.tgparentid = 0
    AND t.tgname ~ '^tuplecast:.*:(row|insert|update|delete|truncate)$';
 
 CREATE VIEW tuplecast.triggers AS
@@ -931,19 +940,20 @@ BEGIN
                            CASE WHEN operation = 'DELETE' THEN 'OLD TABLE AS changed_rows'
                                 WHEN operation = 'UPDATE' AND (options ->> 'old')::boolean THEN 'OLD TABLE AS old_rows NEW TABLE AS changed_rows'
                                 ELSE 'NEW TABLE AS changed_rows' END, kind);
-            way := CASE WHEN options::text = '{}' AND has_table_privilege(session_user, wanted, 'TRIGGER')
-                        THEN tuplecast.fast_way(wanted, operation, channel) END;
+            way := CASE WHEN options::text IN ('{}', '{"durable":true}') AND has_table_privilege(session_user, wanted, 'TRIGGER')
+                        THEN tuplecast.slot_way(kind, wanted, operation, channel) END;
             IF way IS NULL THEN
                 form := form || '_statement';
             ELSE
                 SELECT p.slot INTO slot FROM tuplecast.parts p
                  WHERE p.full_name = format('tuplecast:%s:%s', trigger_name, lower(operation)) AND p.relation = wanted
-                   AND (SELECT count(*) = 1 FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.live_%s()', p.slot)));
+                   AND (SELECT count(*) = 1 FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.%s_%s()', kind, p.slot)));
                 slot := coalesce(slot, tuplecast.take_slot(slots));
                 slots := slots || slot;
                 form := format('%s_%s', form, slot);
-                IF NOT EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.live_%s()', slot)) AND prosrc LIKE '%' || md5(way) || '%') THEN
-                    statements := statements || format('SELECT tuplecast.make_slot(%s, %L, %L, %L)', slot, wanted::regclass, operation, channel);
+                IF NOT EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.%s_%s()', kind, slot)) AND prosrc LIKE '%' || md5(way) || '%') THEN
+                    statements := statements || format('SELECT tuplecast.make_slot(%s, %L, %L, %L%s)', slot, wanted::regclass, operation, channel,
+                                                       CASE kind WHEN 'live' THEN '' ELSE format(', %L', kind) END);
                 END IF;
             END IF;
         END IF;

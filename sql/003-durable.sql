@@ -112,8 +112,8 @@ BEGIN
 END
 $$;
 
--- The first way is that of most triggers: a key of one column, no columns and no old values asked for. It has no search_path of its own, for what
--- that costs; every name and operator in it says its schema, as in live_statement().
+-- The first way is that of plain triggers, which have no slot (below) or not the right one any more: a key of one column, no columns and no old values
+-- asked for. It has no search_path of its own, for what that costs; every name and operator in it says its schema, as in live_statement().
 --
 -- A row of 100 MB and more is no JSON: nothing may make the writer fail, and a text ends at 1 GB.
 CREATE FUNCTION tuplecast.durable_statement() RETURNS trigger
@@ -123,11 +123,12 @@ DECLARE
     names pg_catalog.text[];
     keys pg_catalog.text[];
     key pg_catalog.text;
-    event_head pg_catalog.text := pg_catalog.concat(
-        '"schema":', pg_catalog.to_json(TG_TABLE_SCHEMA::pg_catalog.text), ',"table":', pg_catalog.to_json(TG_TABLE_NAME::pg_catalog.text),
-        ',"type":"', TG_OP, '","id":');
+    event_head pg_catalog.text;
     settings pg_catalog.text[];
 BEGIN
+    event_head := pg_catalog.concat(
+        '"schema":', pg_catalog.to_json(TG_TABLE_SCHEMA::pg_catalog.text), ',"table":', pg_catalog.to_json(TG_TABLE_NAME::pg_catalog.text),
+        ',"type":"', TG_OP, '","id":');
     IF TG_ARGV[1] OPERATOR(pg_catalog.=) '{"durable":true}'
        AND pg_catalog.current_setting(pg_catalog.concat('tuplecast.key_', pg_catalog.pg_get_replica_identity_index(TG_RELID)::pg_catalog.oid), true)
            OPERATOR(pg_catalog.=) 'yes' THEN
@@ -175,6 +176,57 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION tuplecast.durable_statement() IS 'tuplecast: writes a statement''s changes to the log, for the channel named by the first argument';
+
+-- The fast way of a durable trigger without options, which stands in front of durable_statement() (002-triggers.sql, slots): one query in which
+-- everything is constant but the row. When it is not right any more it writes nothing, and durable_statement() does the work. $current asks.
+CREATE FUNCTION tuplecast.durable_way(relation oid, operation text, channel text) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    keys text[] := coalesce(tuplecast.key_columns(relation), '{}');
+    measures text; -- of a row that has values without a bound
+    named text;
+    id text := '''null''';
+BEGIN
+    -- The length of a text is known without looking at it.
+    SELECT CASE WHEN bool_or(is_long AND NOT is_text) OR pg_catalog.count(*) FILTER (WHERE is_long) > 30 THEN 'pg_catalog.pg_column_size(n.*)'
+                ELSE string_agg(format('COALESCE(pg_catalog.octet_length(%I::pg_catalog.text), 0)', attname), ' OPERATOR(pg_catalog.+) ' ORDER BY attnum)
+                     FILTER (WHERE is_long) END,
+           string_agg(format('NULL::pg_catalog.text AS %I', attname), ', ' ORDER BY attnum) FILTER (WHERE is_long AND is_text OR attname = ANY (keys))
+      INTO measures, named
+      FROM (SELECT attname, attnum, typlen < 0 AND t.oid <> 'numeric'::regtype AS is_long, t.oid IN ('text'::regtype, 'varchar'::regtype) AS is_text
+              FROM pg_attribute JOIN pg_type t ON t.oid = atttypid WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped) c;
+    IF cardinality(keys) > 0 THEN
+        SELECT string_agg(CASE WHEN cardinality(keys) > 1 THEN quote_literal(CASE i WHEN 1 THEN '{' ELSE ',' END || to_json(k)::text || ':') || ', ' ELSE '' END
+                          || format(CASE WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN '%I::pg_catalog.text'
+                                         ELSE 'pg_catalog.to_json(%I)::pg_catalog.text' END, k), ', ' ORDER BY i)
+          INTO id FROM unnest(keys) WITH ORDINALITY AS u (k, i) JOIN pg_attribute ON attrelid = relation AND attname = k;
+        id := CASE WHEN cardinality(keys) > 1 THEN format('pg_catalog.concat(%s, ''}'')', id) ELSE format('COALESCE(%s, ''null'')', id) END;
+    END IF;
+    RETURN format($fast$
+    INSERT INTO tuplecast.log (channel, head, id_json, data)
+    SELECT c.* FROM (SELECT %s) k CROSS JOIN LATERAL (
+        SELECT %L, %L, %s, %s FROM changed_rows n WHERE $current
+    ) c;
+    IF FOUND THEN
+        IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(1953853548, 1) THEN
+            PERFORM pg_catalog.pg_notify('tuplecast', 'wake');
+        END IF;
+        RETURN NULL;
+    END IF;
+$fast$,
+        named, channel, (SELECT tuplecast.log_head(nspname, relname, operation) FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace WHERE r.oid = relation),
+        id, CASE WHEN measures IS NULL THEN 'pg_catalog.row_to_json(n.*)'
+                 ELSE format('CASE WHEN %s OPERATOR(pg_catalog.<) 100000000 THEN pg_catalog.row_to_json(n.*) END', measures) END);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION tuplecast.slot_way(kind text, relation oid, operation text, channel text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE kind WHEN 'live' THEN tuplecast.fast_way(relation, operation, channel)
+                     WHEN 'durable' THEN tuplecast.durable_way(relation, operation, channel) END
+$$;
 
 -- The table that a trigger was put on, of which this one, on a partition, is a clone.
 CREATE FUNCTION tuplecast.trigger_table(relation oid, trigger_name name) RETURNS TABLE (table_schema text, table_name text)
