@@ -8,7 +8,9 @@
  * (without it, nothing is said about losses), and "t":<nanoseconds of CLOCK_REALTIME>. Prints "open" when all streams
  * are open, waits for a line on standard input, runs, and prints one JSON object. With
  * --in-flight the next event is published when all streams have all but the last W - 1: a closed loop, which shows what
- * a server does when it is given as much as it takes. */
+ * a server does when it is given as much as it takes. With --count, what arrived while the streams were being opened
+ * counts, too; `least` and `most` are the next numbers expected on the stream that is furthest behind and furthest
+ * ahead. */
 #define _GNU_SOURCE
 #include "publish.h"
 
@@ -338,7 +340,8 @@ static void run_load(void)
     int64_t wanted = options.count * (options.streams - options.stopped);
     int64_t begin_ns = clock_ns(CLOCK_MONOTONIC), end_ns = begin_ns + (int64_t)(options.seconds * 1e9);
 
-    totals = (struct totals){0};
+    if (options.count == 0)
+        totals = (struct totals){0};
     while (clock_ns(CLOCK_MONOTONIC) < end_ns && (wanted == 0 || totals.deliveries < wanted))
         take_turn(publish_due(begin_ns));
     totals.finished_ns = clock_ns(CLOCK_MONOTONIC) - begin_ns;
@@ -358,14 +361,21 @@ static void report(double open_s)
 {
     struct rusage usage;
     double seconds = (double)totals.finished_ns / 1e9;
+    int64_t least = INT64_MAX, most = -1;
 
+    for (int i = 0; i < options.streams - options.stopped; i++) {
+        least = streams[i].next < least ? streams[i].next : least;
+        most = streams[i].next > most ? streams[i].next : most;
+    }
     getrusage(RUSAGE_SELF, &usage);
     printf("{\"streams\":%d,\"open_s\":%.4f,\"published\":%ld,\"deliveries\":%ld,\"per_second\":%.0f,\"bytes\":%ld,"
            "\"lost\":%ld,\"doubled\":%ld,\"gaps\":%ld,\"closed\":%ld,"
-           "\"reads\":%ld,\"seconds\":%.4f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,\"client_cpu_s\":%.3f}\n",
+           "\"least\":%ld,\"most\":%ld,\"reads\":%ld,\"seconds\":%.4f,\"p50_ms\":%.2f,\"p99_ms\":%.2f,\"max_ms\":%.2f,"
+           "\"client_cpu_s\":%.3f}\n",
            options.streams, open_s, (long)published, (long)totals.deliveries, (double)totals.counted / seconds,
            (long)totals.bytes, (long)totals.lost, (long)totals.doubled, (long)totals.gaps, (long)totals.closed,
-           (long)totals.reads, seconds, percentile_ms(0.5), percentile_ms(0.99), (double)totals.latency_max_ns / 1e6,
+           (long)least, (long)most, (long)totals.reads, seconds, percentile_ms(0.5), percentile_ms(0.99),
+           (double)totals.latency_max_ns / 1e6,
            (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
                (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6);
 }

@@ -341,14 +341,21 @@ AS $$
     SELECT pg_try_advisory_lock(1953853548, 2)
 $$;
 
+-- The session of the lead; null: there is none. It is the only one whose signs of life count, because anybody can NOTIFY.
+CREATE FUNCTION tuplecast.lead_session() RETURNS integer
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 1953853548 AND objid = 2 AND objsubid = 2 AND granted
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) LIMIT 1
+$$;
+
 -- Ends the session of a lead that gives no sign of life, and waits until its lock is free; not while the database itself keeps it busy with a
 -- tick, which would take the next lead as long. Works for sessions of the caller's own role.
 CREATE FUNCTION tuplecast.depose() RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(bool_or(pg_terminate_backend(l.pid, 500)), false) FROM pg_locks l LEFT JOIN pg_stat_activity a USING (pid)
-     WHERE l.locktype = 'advisory' AND l.classid = 1953853548 AND l.objid = 2 AND l.objsubid = 2 AND l.granted AND l.pid <> pg_backend_pid()
-       AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    SELECT coalesce(bool_or(pg_terminate_backend(l.pid, 500)), false) FROM tuplecast.lead_session() l (pid) LEFT JOIN pg_stat_activity a USING (pid)
+     WHERE l.pid <> pg_backend_pid()
        AND NOT coalesce(a.state = 'active' AND a.query ~ 'make_tick|read_events' AND a.wait_event_type IS DISTINCT FROM 'Client', false)
 $$;
 
@@ -593,6 +600,9 @@ DECLARE
     cutoff bigint;
     has_next boolean; -- the partition that would be next is empty
 BEGIN
+    -- One at a time (a lead that was replaced may be in the midst of this): the leap below reads the sequence and then sets it, and of two at once the
+    -- later would set it back, to ids that were given meanwhile. A nextval() in between gets an id below the leap, as if it had come before: no harm.
+    PERFORM FROM tuplecast.state FOR UPDATE;
     PERFORM set_config('lock_timeout', '50ms', true);
     SELECT t.* INTO kept FROM tuplecast.tick t JOIN tuplecast.state s ON t.number = s.oldest_tick;
     SELECT (last_value >> 40) & 7 INTO current_slot FROM tuplecast.log_id;

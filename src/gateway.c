@@ -86,12 +86,12 @@ static void on_listening(void *context, const char *channel)
     hub_channel_listening(gateway->hub, channel);
 }
 
-static void on_notification(void *context, const char *channel, const char *payload, size_t payload_bytes)
+static void on_notification(void *context, const char *channel, const char *payload, size_t payload_bytes, int sender)
 {
     struct gateway *gateway = context;
 
     if (gateway->durable && strcmp(channel, DURABLE_CHANNEL) == 0)
-        durable_reader_notified(gateway->durable, payload);
+        durable_reader_notified(gateway->durable, payload, sender);
     else
         hub_publish(gateway->hub, channel, payload, payload_bytes);
 }
@@ -109,7 +109,7 @@ static void on_triggers_changed(void *context)
     struct gateway *gateway = context;
 
     if (gateway->durable)
-        durable_reader_notified(gateway->durable, "triggers");
+        durable_reader_notified(gateway->durable, "triggers", 0);
 }
 
 static bool is_behind(void *context)

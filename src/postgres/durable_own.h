@@ -36,6 +36,8 @@ struct durable_reader {
     int64_t last;          /* the last tick that was read completely */
     int quiet_ticks;
     int64_t polled_ms, life_ms; /* the last poll; the last sign of life of the lead */
+    int lead_session;           /* that holds the lead's lock; 0: not known */
+    int claimant;               /* another one gave a sign of life: is it the lead now? 0: none */
 
     struct tick ticks[DURABLE_TICKS_MAX]; /* to be read */
     size_t tick_count, tick_first;

@@ -90,12 +90,13 @@ static void on_tick(void *context, const char *sqlstate, const char *message)
     durable_go_on(reader);
 }
 
-static void make_tick(struct durable_reader *reader)
+/* wake: writers are told first that we are awake; who knows it is seen by this tick or a later one. */
+static void make_tick(struct durable_reader *reader, bool wake)
 {
     int64_t now_ms = loop_turn_ms(reader->loop);
     char last[DURABLE_NUMBER_BYTES];
     const char *const parameters[] = {last, reader->options.order};
-    bool sign = now_ms - reader->life_ms >= DURABLE_POLL_MS;
+    bool sign = !wake && now_ms - reader->life_ms >= DURABLE_POLL_MS; /* if not now, then with the next one */
 
     snprintf(last, sizeof(last), "%" PRId64, reader->last);
     reader->polled_ms = now_ms;
@@ -103,10 +104,11 @@ static void make_tick(struct durable_reader *reader)
         reader->life_ms = now_ms;
     reader->is_held = false;
     durable_ask(reader,
-                sign ? "SELECT t.* FROM (SELECT pg_catalog.pg_notify('tuplecast', 'alive')) a LEFT JOIN "
-                       "tuplecast.make_tick($1, $2) t ON "
-                       "true"
-                     : "SELECT * FROM tuplecast.make_tick($1, $2)",
+                sign   ? "SELECT t.* FROM (SELECT pg_catalog.pg_notify('tuplecast', 'alive')) a LEFT JOIN "
+                         "tuplecast.make_tick($1, $2) t ON "
+                         "true"
+                : wake ? "SELECT t.* FROM (SELECT tuplecast.wake()) w LEFT JOIN tuplecast.make_tick($1, $2) t ON true"
+                       : "SELECT * FROM tuplecast.make_tick($1, $2)",
                 parameters, 2, on_tick_row, on_tick);
 }
 
@@ -128,16 +130,8 @@ static void on_asleep(void *context, const char *sqlstate, const char *message)
     reader->quiet_ticks = 0;
     /* Somebody may have written between the last tick and falling asleep. */
     if (reader->mode == MODE_ASLEEP)
-        make_tick(reader);
+        make_tick(reader, false);
     else
-        durable_go_on(reader);
-}
-
-static void on_awake(void *context, const char *sqlstate, const char *message)
-{
-    struct durable_reader *reader = context;
-
-    if (!durable_failed(reader, sqlstate, message))
         durable_go_on(reader);
 }
 
@@ -149,11 +143,11 @@ static void lead(struct durable_reader *reader)
     if (reader->mode == MODE_ASLEEP && reader->woken) {
         durable_set_mode(reader, MODE_LEAD);
         reader->quiet_ticks = 0;
-        reader->polled_ms = 0; /* a tick at once */
-        durable_ask(reader, "SELECT tuplecast.wake()", NULL, 0, NULL, on_awake);
+        reader->woken = false;
+        make_tick(reader, true);
     } else if (waited_ms >= period_ms) {
         reader->woken = false;
-        make_tick(reader);
+        make_tick(reader, false);
     } else if (reader->mode == MODE_LEAD && reader->quiet_ticks >= QUIET_TICKS) {
         durable_ask(reader, "SELECT tuplecast.try_sleep()", NULL, 0, on_asleep_row, on_asleep);
     } else {
@@ -168,7 +162,13 @@ static void on_poll_row(void *context, const PGresult *row, int number)
     struct durable_reader *reader = context;
 
     (void)number;
-    durable_add_tick(reader, row, 1);
+    durable_add_tick(reader, row, 2);
+    if (!PQgetisnull(row, 0, 1)) {
+        reader->lead_session = (int)durable_number(row, 1);
+        if (reader->lead_session == reader->claimant)
+            reader->life_ms = loop_turn_ms(reader->loop);
+        reader->claimant = 0;
+    }
     if (PQgetvalue(row, 0, 0)[0] == 't' && reader->mode == MODE_FOLLOWER) {
         durable_set_mode(reader, MODE_LEAD);
         reader->hinted = true; /* the lead before may have made a tick that this answer did not see */
@@ -204,17 +204,18 @@ static void on_deposed(void *context, const char *sqlstate, const char *message)
 static void poll_ticks(struct durable_reader *reader)
 {
     char last[DURABLE_NUMBER_BYTES];
-    const char *const parameters[] = {last};
+    const char *const parameters[] = {last, reader->lead_session == 0 || reader->claimant != 0 ? "t" : "f"};
+    bool follower = reader->mode == MODE_FOLLOWER;
 
     snprintf(last, sizeof(last), "%" PRId64, reader->last);
     reader->hinted = false;
     reader->polled_ms = loop_turn_ms(reader->loop);
-    durable_ask(
-        reader,
-        reader->mode == MODE_FOLLOWER
-            ? "SELECT l.*, t.* FROM (SELECT tuplecast.try_lead()) l LEFT JOIN tuplecast.ticks_after($1) t ON true"
-            : "SELECT false, t.* FROM tuplecast.ticks_after($1) t",
-        parameters, 1, on_poll_row, on_poll);
+    durable_ask(reader,
+                follower ? "SELECT l.*, CASE WHEN $2 THEN tuplecast.lead_session() END, t.* FROM (SELECT "
+                           "tuplecast.try_lead()) l LEFT JOIN "
+                           "tuplecast.ticks_after($1) t ON true"
+                         : "SELECT false, NULL, t.* FROM tuplecast.ticks_after($1) t",
+                parameters, follower ? 2 : 1, on_poll_row, on_poll);
 }
 
 static void follow(struct durable_reader *reader)
@@ -222,11 +223,12 @@ static void follow(struct durable_reader *reader)
     int64_t now_ms = loop_turn_ms(reader->loop);
     int64_t poll_at_ms = reader->polled_ms + DURABLE_POLL_MS, stale_at_ms = reader->life_ms + STALE_MS;
 
-    if (now_ms >= poll_at_ms || reader->hinted) {
-        poll_ticks(reader);
-    } else if (now_ms >= stale_at_ms) {
+    /* First, so that nobody can keep us from it by hints. */
+    if (now_ms >= stale_at_ms) {
         reader->life_ms = now_ms;
         durable_ask(reader, "SELECT tuplecast.depose()", NULL, 0, on_deposed_row, on_deposed);
+    } else if (now_ms >= poll_at_ms || reader->hinted) {
+        poll_ticks(reader);
     } else {
         loop_timer_set(&reader->timer, (poll_at_ms < stale_at_ms ? poll_at_ms : stale_at_ms) - now_ms, 0);
     }
@@ -280,12 +282,14 @@ static void on_down(void *context, const char *reason)
     loop_timer_stop(&reader->timer);
 }
 
-void durable_reader_notified(struct durable_reader *reader, const char *payload)
+void durable_reader_notified(struct durable_reader *reader, const char *payload, int sender)
 {
     if (strcmp(payload, "alive") == 0 || strncmp(payload, "tick ", 5) == 0) {
-        if (reader->mode == MODE_FOLLOWER)
+        if (reader->mode == MODE_FOLLOWER && sender == reader->lead_session)
             reader->life_ms = loop_turn_ms(reader->loop);
-        reader->hinted |= payload[0] == 't' && reader->mode == MODE_FOLLOWER;
+        else if (reader->mode == MODE_FOLLOWER)
+            reader->claimant = sender;
+        reader->hinted |= (payload[0] == 't' || reader->claimant != 0) && reader->mode == MODE_FOLLOWER;
     } else if (strcmp(payload, "wake") == 0) {
         reader->woken = true;
     } else if (strcmp(payload, "triggers") == 0) {

@@ -32,8 +32,9 @@ void durable_reader_start(struct durable_reader *reader);
 /* Takes over changed numbers; the database stays. */
 void durable_reader_reconfigure(struct durable_reader *reader, const struct durable_reader_options *options);
 
-/* What came on DURABLE_CHANNEL. */
-void durable_reader_notified(struct durable_reader *reader, const char *payload);
+/* What came on DURABLE_CHANNEL, and the number of the session that sent it. Anybody may send there: signs of life count
+ * only from the session that holds the lead's lock, and all else makes the reader look, never believe. */
+void durable_reader_notified(struct durable_reader *reader, const char *payload, int sender);
 
 /* For hub_options.on_history_wanted. */
 void durable_reader_want_history(struct durable_reader *reader, struct history_page *page,

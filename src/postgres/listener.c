@@ -218,7 +218,7 @@ static void take_notifications(struct listener *listener)
         } else {
             listener->stats.notifications++;
             listener->hooks.on_notification(listener->context, notification->relname, notification->extra,
-                                            strlen(notification->extra));
+                                            strlen(notification->extra), notification->be_pid);
         }
         PQfreemem(notification);
     }

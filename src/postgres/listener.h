@@ -20,7 +20,8 @@ struct listener_hooks {
     void (*on_up)(void *context);
     void (*on_down)(void *context, const char *reason); /* also after an attempt to connect that failed */
     void (*on_listening)(void *context, const char *channel);
-    void (*on_notification)(void *context, const char *channel, const char *payload, size_t payload_bytes);
+    /* sender: the number of the session that sent it, as the server knows it. */
+    void (*on_notification)(void *context, const char *channel, const char *payload, size_t payload_bytes, int sender);
     bool (*is_behind)(void *context); /* true: reading may wait a little (READ_PAUSE_MS at the most) */
 };
 

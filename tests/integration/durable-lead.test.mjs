@@ -42,6 +42,18 @@ describe("another gateway takes over within two seconds", () => {
         });
 });
 
+test("signs of life that somebody forges do not keep a frozen lead in place", { timeout: 120_000 }, async (t) => {
+    const { database, gateways } = await openBank(t);
+    const victim = await lead(gateways);
+    const other = gateways.find((gateway) => gateway !== victim);
+    victim.signal("SIGSTOP");
+    const forging = setInterval(() => {
+        for (const payload of ["alive", "tick 1"]) database.notify("tuplecast", payload).catch(() => {});
+    }, 50);
+    t.after(() => clearInterval(forging));
+    assert.equal(await lead([other], PATIENCE_MS), other);
+});
+
 test("of two leads only one can make a tick: the other's number is taken", { timeout: 60_000 }, async (t) => {
     const { database, gateways } = await openBank(t);
     for (const gateway of gateways) await gateway.kill();

@@ -1,0 +1,116 @@
+// Ticks and retention by themselves, without a gateway: each step is taken by hand, so that what is rare under load happens here each time.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { define, install, put } from "./lib/changes.mjs";
+import { createDatabase } from "./lib/database.mjs";
+import { sleep } from "./lib/proc.mjs";
+import { until } from "./lib/until.mjs";
+
+const PATIENCE_MS = 30_000;
+const BYTES_MAX = 1_000_000;
+
+/** A database with a table whose changes are logged, and how to make and read ticks of it. */
+async function openLog(t) {
+    const database = await createDatabase(t);
+    await install(database, 1, 3);
+    await database.query("CREATE TABLE things (id integer PRIMARY KEY, a text)");
+    await put(database, "things", define("things", { durable: true }));
+    return {
+        database,
+        write: (id, client = database) => client.query(`INSERT INTO things VALUES (${id}, 'a')`),
+        tick: async () => {
+            const last = await database.value("SELECT number FROM tuplecast.last_tick()");
+            return Number((await database.query("SELECT count FROM tuplecast.make_tick($1, 'causal')", [last]))[0]?.[0] ?? 0);
+        },
+        /** The keys of the events behind a number. pageBytes null: as for one tick. */
+        read: async (from, count, pageBytes) => {
+            const rows = await database.query("SELECT kind, id_json FROM tuplecast.read_events($1, $2, '{things_changes}', $3, $4)", [from, count, BYTES_MAX, pageBytes]);
+            return rows.filter(([kind]) => kind === "event").map(([, id]) => Number(id));
+        },
+    };
+}
+
+test("who was in flight at a tick is in the one after its commit, not in both, and is read with it, alone or in a page", async (t) => {
+    const { database, write, tick, read } = await openLog(t);
+    const [slow, slower] = [await database.connect(t), await database.connect(t)];
+    await slow.query("BEGIN");
+    await write(1, slow);
+    await slower.query("BEGIN");
+    await write(2, slower);
+    await write(3);
+    assert.equal(await tick(), 1);
+    await write(4);
+    assert.equal(await tick(), 1);
+    await slow.query("COMMIT");
+    await write(5);
+    assert.equal(await tick(), 2);
+    assert.equal(await tick(), 0);
+    await slower.query("COMMIT");
+    assert.equal(await tick(), 1);
+    assert.deepEqual(await read(0, 1, null), [3]);
+    assert.deepEqual(await read(1, 1, null), [4]);
+    assert.deepEqual(await read(2, 2, null), [1, 5]);
+    assert.deepEqual(await read(4, 1, null), [2]);
+    assert.deepEqual(await read(0, 5, BYTES_MAX), [3, 4, 1, 5, 2]);
+    assert.deepEqual(await read(2, 5, BYTES_MAX), [1, 5, 2]);
+});
+
+test("events of a tick that was given up are refused, and not read as far as they are still there", async (t) => {
+    const { database, write, tick, read } = await openLog(t);
+    for (let id = 1; id <= 3; id++) {
+        await write(id);
+        await tick();
+    }
+    assert.deepEqual(await read(0, 1, null), [1]);
+    await database.query("UPDATE tuplecast.state SET oldest_tick = 1");
+    await database.query("DELETE FROM tuplecast.log WHERE id_json = '1'"); // as TRUNCATE would
+    await assert.rejects(read(0, 1, null), { code: "TC001" });
+    await assert.rejects(read(0, 3, BYTES_MAX), { code: "TC001" });
+    assert.deepEqual(await read(1, 2, BYTES_MAX), [2, 3]);
+});
+
+test("retention goes on to the next partition once, also when two do it at once", async (t) => {
+    const { database, tick } = await openLog(t);
+    await database.query("INSERT INTO things SELECT i, repeat('a', 500) FROM generate_series(1, 1000) i");
+    await tick();
+    const partition = async () => Number(await database.value("SELECT last_value >> 40 FROM tuplecast.log_id"));
+    const [one, two] = [await database.connect(t), await database.connect(t)];
+    const retain = "SELECT * FROM tuplecast.retain('1 day', 1)";
+    await one.query(`BEGIN; ${retain}`);
+    const second = two.query(retain);
+    await until(async () => (await database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^SELECT . FROM tuplecast.retain'")) === "1", "that the second waits", PATIENCE_MS);
+    await one.query("COMMIT");
+    await second;
+    assert.equal(await partition(), 1);
+});
+
+test("retention that runs all the time, beside a transaction that never ends, holds no writer up", async (t) => {
+    const { database, tick } = await openLog(t);
+    const idle = await database.connect(t);
+    await database.query("INSERT INTO things SELECT i, repeat('a', 500) FROM generate_series(1, 1000) i");
+    await idle.query("BEGIN; UPDATE things SET a = a WHERE id = 1000");
+    const keeper = await database.connect(t);
+    let on = true;
+    let rounds = 0;
+    const retaining = (async () => {
+        for (; on; rounds++) {
+            await tick();
+            await keeper.query("SELECT * FROM tuplecast.retain('0 s', 1)");
+        }
+    })();
+    let longest = 0;
+    const begin = performance.now();
+    for (let i = 0; performance.now() - begin < 2000; i++) {
+        const before = performance.now();
+        await database.query("UPDATE things SET a = repeat($1, 500) WHERE id BETWEEN $2 AND $2 + 20", [String(i % 10), 1 + (i % 900)]);
+        longest = Math.max(longest, performance.now() - before);
+        await sleep(1);
+    }
+    on = false;
+    await retaining;
+    const partition = await database.value("SELECT last_value >> 40 FROM tuplecast.log_id");
+    t.diagnostic(`a writer waited ${longest.toFixed(1)} ms at the longest; ${rounds} rounds, ${partition} partitions`);
+    assert.ok(Number(partition) >= 1 && rounds > 10);
+    assert.ok(longest < 1000, "100 ms, and what a busy machine adds"); // while no lock is waited for longer than 50 ms
+});
