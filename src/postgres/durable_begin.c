@@ -114,8 +114,15 @@ static void on_check_row(void *context, const PGresult *row, int number)
 
     (void)number;
     snprintf(reader->refusal, sizeof(reader->refusal), "%s", PQgetvalue(row, 0, 0));
+}
+
+static void on_session_row(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+
+    (void)number;
     /* Who tells another session's number is not the server. Locks of a session are of no use behind a pooler. */
-    if (!reader->refusal[0] && durable_number(row, 1) != query_queue_session(reader->queue))
+    if (durable_number(row, 0) != query_queue_session(reader->queue))
         snprintf(reader->refusal, sizeof(reader->refusal),
                  "there is a pooler between this gateway and the database: connect to the server itself (one that "
                  "pools transactions loses notifications, too)");
@@ -144,11 +151,22 @@ static void on_check(void *context, const char *sqlstate, const char *message)
     check_position(reader);
 }
 
-void durable_check(struct durable_reader *reader)
+static void on_session(void *context, const char *sqlstate, const char *message)
 {
+    struct durable_reader *reader = context;
     const char *const parameters[] = {reader->options.order};
 
+    if (durable_failed(reader, sqlstate, message))
+        return;
+    if (reader->refusal[0])
+        switch_off(reader, reader->refusal);
+    else
+        durable_ask(reader, "SELECT tuplecast.check_durable($1)", parameters, 1, on_check_row, on_check);
+}
+
+/* A pooler first: it is as bad for live channels, which need nothing to be installed. */
+void durable_check(struct durable_reader *reader)
+{
     reader->refusal[0] = '\0';
-    durable_ask(reader, "SELECT tuplecast.check_durable($1), pg_catalog.pg_backend_pid()", parameters, 1, on_check_row,
-                on_check);
+    durable_ask(reader, "SELECT pg_catalog.pg_backend_pid()", NULL, 0, on_session_row, on_session);
 }

@@ -103,6 +103,9 @@ test("a transaction pooler: the reason names it, and nothing is left behind in t
     const reason = /there is a pooler between this gateway and the database/;
     await until(async () => reason.test((await gateway.get("/readyz")).body), () => `a word of the pooler; the log:\n${gateway.log}`, PATIENCE_MS);
     assert.match(gateway.log, /no durable channels reason="there is a pooler/);
+    // Live channels need nothing installed, and can lose notifications behind it: who has only those is told, too.
+    const plain = await startGateway(t, { ...(await createDatabase(t)).env, ...pooler });
+    await until(async () => reason.test((await plain.get("/readyz")).body), () => `a word of the pooler; the log:\n${plain.log}`, PATIENCE_MS);
     // The other gateway is not disturbed.
     assert.equal(await direct.metric("tuplecast_durable_lead"), 1);
     assert.equal((await database.query("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 2")).length, 1);
