@@ -222,6 +222,13 @@ static int send_pending(struct subscriber *subscriber)
     return (size_t)sent < own_size + log_size ? -EAGAIN : 0;
 }
 
+/* It is to end, and there is nothing to wait for: all that it was to have has been sent, or the rest is not here. */
+static bool is_due_to_end(const struct subscriber *subscriber)
+{
+    return subscriber->leaving &&
+           (subscriber->state == SUBSCRIBER_LIVE || (subscriber->state == SUBSCRIBER_CATCHING && subscriber->waits));
+}
+
 static void append_bye(struct subscriber *subscriber)
 {
     struct buffer *own = subscriber_own_bytes(subscriber);
@@ -240,7 +247,7 @@ void subscriber_serve(struct subscriber *subscriber)
     if (subscriber->state == SUBSCRIBER_CATCHING)
         catch_up_fill(subscriber);
     int error = send_pending(subscriber);
-    if (error == 0 && subscriber->leaving && (subscriber->state == SUBSCRIBER_LIVE || subscriber->waits)) {
+    if (error == 0 && is_due_to_end(subscriber)) {
         append_bye(subscriber);
         error = send_pending(subscriber);
     }

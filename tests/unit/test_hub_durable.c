@@ -349,6 +349,24 @@ static void a_lost_part_of_the_log_is_a_gap_for_all(void **state)
     assert_story(live, "ready");
 }
 
+static void closing_says_bye_once_to_who_waits_for_the_log(void **state)
+{
+    char ahead[ID_BYTES_MAX + 1];
+
+    (void)state;
+    tick("a");
+    struct client *earliest = subscribe((struct request){.channels = "a", .earliest = true});
+    snprintf(ahead, sizeof(ahead), "%" PRIu64 "-ahead0", d.end + 1);
+    struct client *resuming = subscribe((struct request){.channels = "a", .last_id = ahead});
+    settle(); /* nobody answers what they ask the log */
+    hub_close(f.hub);
+    settle();
+    assert_story(earliest, "bye");
+    assert_story(resuming, "bye");
+    assert_true(earliest->ended && resuming->ended);
+    assert_int_equal(f.closed_calls, 1);
+}
+
 /* A reader of channels that comes and goes, with the id that it has. */
 struct reader {
     const char *channels;
@@ -476,6 +494,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_tick_that_is_read_again_is_not_told_again, set_up, fixture_end),
         cmocka_unit_test_setup_teardown(who_comes_from_a_replica_that_is_ahead_gets_nothing_twice, set_up, fixture_end),
         cmocka_unit_test_setup_teardown(a_lost_part_of_the_log_is_a_gap_for_all, set_up, fixture_end),
+        cmocka_unit_test_setup_teardown(closing_says_bye_once_to_who_waits_for_the_log, set_up, fixture_end),
         cmocka_unit_test_setup_teardown(nothing_is_lost_or_doubled_however_clients_come_and_go, set_up, fixture_end),
     };
 
