@@ -12,6 +12,7 @@ import Ajv from "ajv/dist/2020.js";
 import { createDatabase } from "./lib/database.mjs";
 import { run, startGateway } from "./lib/gateway.mjs";
 import { wholeFile } from "./lib/whole_file.mjs";
+import { Wire } from "./lib/wire.mjs";
 
 const ROOT = path.resolve(import.meta.dirname, "../..");
 const FILE = path.join(ROOT, "www/openapi.json");
@@ -19,6 +20,16 @@ const TOKEN = "correct-horse-battery-staple-0123456789";
 const document = JSON.parse(await readFile(FILE, "utf8"));
 const file = wholeFile();
 let gateway;
+
+/** Of values by the schema at a place in the document. */
+function validator() {
+    const ajv = addFormats(new Ajv({ strict: false }));
+    ajv.addSchema(document, "api");
+    return (where, value) => {
+        const check = ajv.getSchema(`api#${where}`) ?? ajv.compile({ $ref: `api#${where}` });
+        assert.ok(check(value), `${where}: ${JSON.stringify(check.errors)} in ${JSON.stringify(value)}`);
+    };
+}
 
 /** A tool of npm's, run with the Node that runs this. */
 function tool(script, args) {
@@ -63,12 +74,7 @@ test("is what the server gives", async () => {
 });
 
 test("its examples are what they describe, and what the server takes and answers", async () => {
-    const ajv = addFormats(new Ajv({ strict: false }));
-    ajv.addSchema(document, "api");
-    const validate = (where, value) => {
-        const check = ajv.getSchema(`api#${where}`) ?? ajv.compile({ $ref: `api#${where}` });
-        assert.ok(check(value), `${where}: ${JSON.stringify(check.errors)} in ${JSON.stringify(value)}`);
-    };
+    const validate = validator();
     const escape = (text) => encodeURIComponent(text.replaceAll("~", "~0").replaceAll("/", "~1"));
     let calls = 0;
 
@@ -126,4 +132,30 @@ test("its examples are what they describe, and what the server takes and answers
     await call("delete", "/triggers/{name}", { status: 204 });
     for (const target of ["/livez", "/readyz", "/metrics", "/openapi.json", "/", "/{file}"]) await call("get", target, { status: 200 });
     assert.ok(calls > 20);
+});
+
+test("says of every request which answers it gets when it cannot be read, and they are these", async (t) => {
+    const request = (line, ...headers) => `${[line, "Host: localhost", ...headers].join("\r\n")}\r\n\r\n`;
+    const unreadable = {
+        411: request("POST /triggers HTTP/1.1", "Transfer-Encoding: chunked"),
+        413: request("POST /triggers HTTP/1.1", "Content-Length: 65537"),
+        414: request(`GET /${"a".repeat(16384)} HTTP/1.1`),
+        417: request("GET / HTTP/1.1", "Expect: much"),
+        431: request("GET / HTTP/1.1", `X: ${"a".repeat(40_000)}`),
+        501: request("BREW / HTTP/1.1"),
+        505: request("GET / HTTP/2.0"),
+    };
+    const validate = validator();
+    for (const [status, text] of Object.entries(unreadable)) {
+        const wire = new Wire(t, gateway.port).send(text);
+        await wire.wait(() => wire.ended || undefined, `an answer with ${status}`, 30_000);
+        assert.match(wire.text, new RegExp(`^HTTP/1.1 ${status} `));
+        const problem = JSON.parse(wire.text.split("\r\n\r\n")[1]);
+        const name = document.paths["/channels"].get.responses[status].$ref.split("/").at(-1);
+        validate(`/components/responses/${name}/content/application~1problem+json/schema`, problem);
+        assert.equal(problem.title, document.components.responses[name].content["application/problem+json"].example.title);
+    }
+    for (const [target, item] of Object.entries(document.paths))
+        for (const [method, { responses }] of Object.entries(item))
+            for (const status of responses ? [...Object.keys(unreadable), 408] : []) assert.ok(responses[status], `${method} ${target} may answer ${status}`);
 });

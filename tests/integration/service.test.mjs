@@ -10,6 +10,7 @@ import { describe, test } from "node:test";
 import { createDatabase } from "./lib/database.mjs";
 import { follow } from "./lib/follower.mjs";
 import { freePort, run, startGateway } from "./lib/gateway.mjs";
+import { knock } from "./lib/knock.mjs";
 import { whileStopped } from "./lib/proc.mjs";
 import { startService } from "./lib/service_manager.mjs";
 import { request, subscribe } from "./lib/sse.mjs";
@@ -32,35 +33,6 @@ function configurationFile(t, text) {
     const path = join(dir, "tuplecast.conf");
     writeFileSync(path, text);
     return path;
-}
-
-/** Asks /livez over a connection of its own, again and again; `failures` are the errors. */
-function knock(t, port) {
-    const knocking = { count: 0, failures: [], stopped: false };
-    const agent = new http.Agent({ keepAlive: false });
-    const ask = () =>
-        new Promise((resolve) => {
-            const asked = http.get({ host: "127.0.0.1", port, path: "/livez", agent }, (response) => {
-                response.resume().on("end", () => resolve(response.statusCode === 200 ? undefined : response.statusCode));
-                response.on("error", resolve);
-            });
-            asked.on("error", resolve);
-        });
-    const loop = async () => {
-        while (!knocking.stopped) {
-            const failure = await ask();
-            knocking.count++;
-            if (failure) knocking.failures.push(String(failure));
-        }
-    };
-    const loops = Promise.all(Array.from({ length: 4 }, loop));
-    t.after(() => (knocking.stopped = true));
-    knocking.stop = async () => {
-        knocking.stopped = true;
-        await loops;
-        return knocking;
-    };
-    return knocking;
 }
 
 /** Connections that nobody has accepted yet. */

@@ -9,6 +9,7 @@ import { failingMalloc, skip } from "./lib/failing_malloc.mjs";
 import { follow } from "./lib/follower.mjs";
 import { run, startGateway } from "./lib/gateway.mjs";
 import { memoryBytes } from "./lib/proc.mjs";
+import { createFolder, Key, keySettings } from "./lib/tokens.mjs";
 import { until } from "./lib/until.mjs";
 import { requestText, Wire } from "./lib/wire.mjs";
 
@@ -90,12 +91,16 @@ for (const [where, more, isCounted] of [
         follower.close();
     });
 
-// libcrypto sets itself up only where there are tokens.
-const TOKENS = { TUPLECAST_ACCESS_STREAMS: "token", TUPLECAST_ACCESS_JWT_SECRET: "0123456789abcdef0123456789abcdef", TUPLECAST_ACCESS_JWT_AUDIENCES: "a" };
+/** libcrypto sets itself up only where there are tokens; here with keys of each kind in a file. */
+async function tokenSettings(t) {
+    const keys = ["HS256", "RS256", "ES256", "EdDSA"].map((algorithm) => new Key(algorithm, algorithm));
+    return keySettings(await createFolder(t), ...keys);
+}
 
-for (const [how, more] of [["", {}], [" with tokens", TOKENS]])
+for (const [how, settings] of [["", () => ({})], [" with a file of keys", tokenSettings]])
     test(`while it starts${how}: it says what is wrong, or runs`, { skip, timeout: 1_800_000 }, async (t) => {
         const { control, env } = await setUp(t);
+        const more = await settings(t);
         let started = 0;
         let starts = 0;
         const start = () =>

@@ -37,15 +37,16 @@ export async function dump(database) {
 }
 
 class Server {
-    constructor(dir) {
+    constructor(dir, settings) {
         this.dir = dir;
         this.data = path.join(dir, "data");
+        this.settings = { unix_socket_directories: dir, listen_addresses: "", port: 5432, shared_buffers: "16MB", fsync: "off", ...settings };
         /** What makes a program use this server. */
-        this.env = { PGHOST: dir, PGPORT: "5432" };
+        this.env = { PGHOST: dir, PGPORT: String(this.settings.port) };
     }
 
     async start() {
-        const settings = { unix_socket_directories: this.dir, listen_addresses: "", port: 5432, shared_buffers: "16MB", fsync: "off" };
+        const { settings } = this;
         const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
         // However the test ends, the kernel sees to it that no server outlives it.
         this.child = spawn("setpriv", [...(await asOwner()), "--pdeathsig", "KILL", path.join(BIN, "postgres"), "-D", this.data, ...args], { cwd: "/", stdio: "ignore" });
@@ -63,10 +64,10 @@ class Server {
     }
 }
 
-async function newServer(t, fill) {
+async function newServer(t, fill, settings) {
     const dir = await mkdtemp(path.join(os.tmpdir(), "tuplecast-pg2."));
     await chmod(dir, 0o777);
-    const server = new Server(dir);
+    const server = new Server(dir, settings);
     t.after(async () => {
         await server.stop();
         await rm(dir, { recursive: true, force: true });
@@ -76,11 +77,18 @@ async function newServer(t, fill) {
     return server;
 }
 
-/** A server with nothing in it. */
-export function startFreshServer(t) {
-    return newServer(t, ({ data }) =>
-        runAsOwner("initdb", ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", `--pgdata=${data}`]),
-    );
+/** A server with nothing in it. `prepare` is given its folder before it starts. */
+export function startFreshServer(t, { settings, prepare = async () => {} } = {}) {
+    const fill = async ({ data }) => {
+        await runAsOwner("initdb", ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", `--pgdata=${data}`]);
+        await prepare(data);
+    };
+    return newServer(t, fill, settings);
+}
+
+/** Lets the servers' user own a file, as a key must be. */
+export async function giveToServer(file) {
+    if (process.getuid() === 0) await execute("chown", [process.env.TUPLECAST_TEST_PGUSER_OS, file]);
 }
 
 /** A standby that follows the server of scripts/with-postgres, until it is promoted. */

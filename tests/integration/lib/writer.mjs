@@ -2,16 +2,17 @@
 
 import { until } from "./until.mjs";
 
-const BETWEEN_MS = 1;
 
 class Writer {
     #database;
+    #betweenMs;
     #stopped = false;
     #running;
     attempts = 0;
 
-    constructor(database) {
+    constructor(database, betweenMs) {
         this.#database = database;
+        this.#betweenMs = betweenMs;
         this.#running = this.#run();
     }
 
@@ -20,7 +21,7 @@ class Writer {
             this.attempts++;
             // What fails was perhaps committed all the same: only the table knows.
             await this.#database.query("INSERT INTO posts (title) VALUES ('written')").catch(() => {});
-            await new Promise((resolve) => setTimeout(resolve, BETWEEN_MS));
+            await new Promise((resolve) => setTimeout(resolve, this.#betweenMs));
         }
     }
 
@@ -40,8 +41,8 @@ class Writer {
 }
 
 /** The one writer of the table `posts` of this database: then the order of ids is the order of commit. */
-export function startWriter(t, database) {
-    const writer = new Writer(database);
+export function startWriter(t, database, betweenMs = 1) {
+    const writer = new Writer(database, betweenMs);
     t.after(() => writer.stop().catch(() => {}));
     return writer;
 }
