@@ -17,6 +17,7 @@ export class ChannelList {
     #problem = "";
     #lines = new Map(); // channel -> its li
     #asking = false;
+    #trips = { database_ms: null, gateway_ms: null };
 
     // onPick(channels) is called when the visitor ticks or unticks one; onRefused(status) when the list is refused.
     constructor(gateway, onPick, onRefused) {
@@ -49,15 +50,25 @@ export class ChannelList {
         return items.some((item) => item.channel === channel) || patterns.some((pattern) => fits(pattern, channel));
     }
 
+    // How long it takes to the next one and back, as of the last listing: a notification of the gateway through PostgreSQL, and a request
+    // of this page to the gateway. null when that is not known.
+    get trips() {
+        return this.#trips;
+    }
+
     async #ask() {
         if (this.#asking || document.hidden) return;
         this.#asking = true;
         try {
-            const { items, patterns } = await this.#gateway.ask("GET", "channels");
+            const asked_ms = performance.now();
+            const { items, patterns, round_trip_ms } = await this.#gateway.ask("GET", "channels");
+            const read_ms = performance.now();
             this.#before = this.#listing;
-            this.#listing = { items, patterns, read_ms: performance.now() };
+            this.#listing = { items, patterns, read_ms };
+            this.#trips = { database_ms: round_trip_ms ?? null, gateway_ms: read_ms - asked_ms };
             this.#problem = "";
         } catch (error) {
+            this.#trips = { database_ms: null, gateway_ms: null };
             const refused = error instanceof Refusal && error.status >= 400 && error.status < 500;
             this.#problem = refused ? (error.status === 401 ? "Channels are told to those who have a token." : error.message) : "The list of channels cannot be read just now.";
             if (refused) this.#listing = null;

@@ -7,8 +7,9 @@ import { counted, gapWords, milliseconds, number, phaseLabel, phaseText, SLOW_TE
 const GAPS_SHOWN_MAX = 5;
 const NOTICE_PHASES = ["down", "reconnecting", "refused"];
 
-// stream is null when no channel is chosen. latency: of the meter. empty: no row is shown. slow: connecting takes long.
-export function drawConnection({ stream, latency, empty, slow }) {
+// stream is null when no channel is chosen. latency: of the meter. trips: of the list of channels. empty: no row is shown. slow: connecting
+// takes long.
+export function drawConnection({ stream, latency, trips, empty, slow }) {
     const phase = stream?.phase ?? "idle";
     drawState(phase, slow ? SLOW_TEXT : phaseText(phase, stream?.why), { empty, slow });
     setText("fact-state", stream ? `${phaseLabel(phase)} since ${clockSeconds(new Date(stream.since))}` : phaseLabel(phase));
@@ -16,6 +17,8 @@ export function drawConnection({ stream, latency, empty, slow }) {
     setText("fact-id", stream?.lastId || "none yet");
     setText("fact-received", number(stream?.received ?? 0));
     setText("fact-latency", latencyText(stream, latency));
+    setText("fact-database-trip", trips.database_ms === null ? "–" : milliseconds(trips.database_ms));
+    setText("fact-gateway-trip", trips.gateway_ms === null ? "–" : milliseconds(trips.gateway_ms));
     setText("fact-reconnects", number(stream?.reconnects ?? 0));
     setText("fact-gaps", stream?.gapCount ? number(stream.gapCount) : "none");
     setText("connection-brief", stream?.gapCount ? counted(stream.gapCount, "gap") : "");
@@ -37,7 +40,7 @@ function drawState(phase, text, { empty, slow }) {
 
 function latencyText(stream, latency) {
     if (latency) return `${milliseconds(latency.median)}, max ${milliseconds(latency.worst)}`;
-    return stream?.received ? "not told" : "–";
+    return stream?.received ? "told by durable channels only" : "–";
 }
 
 export function drawGaps(gaps) {

@@ -139,7 +139,7 @@ function onGap(gap) {
 // ---- what is seen ----
 
 function draw() {
-    drawConnection({ stream, latency, empty: table.size === 0, slow });
+    drawConnection({ stream, latency, trips: channels.trips, empty: table.size === 0, slow });
     drawTools();
     drawEmpty();
 }

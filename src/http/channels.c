@@ -1,4 +1,4 @@
-/* GET /channels: what can be subscribed to, and what is going on there. */
+/* GET /channels: what can be subscribed to, what is going on there, and how far away the database is. */
 #include "base/limits.h"
 #include "http/reply.h"
 #include "http/routes.h"
@@ -70,7 +70,15 @@ static void add_configured(struct listing *listing)
         qsort(listing->items, listing->count, sizeof(*listing->items), by_name);
 }
 
-static void write_listing(const struct listing *listing, struct buffer *json)
+/* Live events carry no time of their own: this is what can be said of how long they take to get here. */
+static void write_database(const struct database_stats *stats, struct buffer *json)
+{
+    buffer_printf(json, ",\"database\":\"%s\"", stats->up ? "up" : "down");
+    if (stats->up && stats->round_trip_us >= 0)
+        buffer_printf(json, ",\"round_trip_ms\":%.3f", (double)stats->round_trip_us / 1e3);
+}
+
+static void write_listing(const struct listing *listing, const struct database_stats *database, struct buffer *json)
 {
     const bool all = !listing->grant || listing->grant->channels.count == 0;
     const struct text_list *names = all ? &listing->config->channels : &listing->grant->channels;
@@ -95,7 +103,9 @@ static void write_listing(const struct listing *listing, struct buffer *json)
         json_append_string(json, names->items[i], strlen(names->items[i]));
         separator = ",";
     }
-    buffer_append_text(json, "]}\n");
+    buffer_append_text(json, "]");
+    write_database(database, json);
+    buffer_append_text(json, "}\n");
 }
 
 enum MHD_Result channels_list(struct exchange *exchange)
@@ -109,7 +119,7 @@ enum MHD_Result channels_list(struct exchange *exchange)
     hub_each_channel(exchange->services->hub, on_channel, &listing);
     if (!listing.failed)
         add_configured(&listing);
-    write_listing(&listing, &json);
+    write_listing(&listing, exchange->services->database_stats(exchange->services->context), &json);
     const char *text = buffer_text(&json);
     if (text && !listing.failed)
         result = reply_json(exchange, MHD_HTTP_OK, text);

@@ -2,11 +2,13 @@
 
 import net from "node:net";
 
-/** Resolves with {port, origin, connections, cut(), freeze(), thaw(), lead(target)}; goes away with the test `t`. target: a port, or a socket's path. */
+/** Resolves with {port, origin, connections, cut(), refuse(), freeze(), thaw(), lead(target)}; goes away with the test `t`. target: a port, or a socket's path. */
 export async function startCutter(t, target) {
     const pairs = new Set();
     let frozen = false;
+    let refusing = false;
     const server = net.createServer((client) => {
+        if (refusing) return client.resetAndDestroy();
         const upstream = typeof target === "string" ? net.connect(target) : net.connect(target, "127.0.0.1");
         const pair = [client, upstream];
         pairs.add(pair);
@@ -26,6 +28,10 @@ export async function startCutter(t, target) {
                 client.resetAndDestroy();
                 upstream.destroy();
             }
+        },
+        /** New connections are cut at once, until they are no more. */
+        refuse(wanted = true) {
+            refusing = wanted;
         },
         /** New connections go to another server. */
         lead(other) {

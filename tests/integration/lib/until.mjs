@@ -17,7 +17,7 @@ export function within(promise, what, deadlineMs = DEADLINE_MS) {
 }
 
 /** For what can only be asked, not waited for: asks again and again until the answer is truthy, and returns it. */
-export async function until(ask, what, deadlineMs = DEADLINE_MS) {
+export async function until(ask, what, deadlineMs = DEADLINE_MS, pauseMs = 20) {
     const end = performance.now() + deadlineMs;
     for (;;) {
         const answer = await ask();
@@ -26,7 +26,7 @@ export async function until(ask, what, deadlineMs = DEADLINE_MS) {
             const text = typeof what === "function" ? what() : what;
             throw new DeadlineError(`not within ${deadlineMs} ms: ${text}`);
         }
-        await new Promise((resolve) => setTimeout(resolve, 20));
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
 }
 
