@@ -70,7 +70,7 @@ export class ChannelList {
         } catch (error) {
             this.#trips = { database_ms: null, gateway_ms: null };
             const refused = error instanceof Refusal && error.status >= 400 && error.status < 500;
-            this.#problem = refused ? (error.status === 401 ? "Channels are told to those who have a token." : error.message) : "The list of channels cannot be read just now.";
+            this.#problem = refused ? (error.status === 401 ? "The list of channels needs a token." : error.message) : "The list of channels cannot be read just now.";
             if (refused) this.#listing = null;
             if (refused) this.#onRefused(error.status);
         }

@@ -40,7 +40,7 @@ function compare(change) {
     if (columns.length > COLUMNS_MAX)
         table.tBodies[0].append(noteRow(`${counted(columns.length - COLUMNS_MAX, "more column")} in the event below.`));
     if (before === null && change.type === "UPDATE")
-        table.tBodies[0].append(noteRow("This change came without the old values: its trigger does not say “old”."));
+        table.tBodies[0].append(noteRow("This change came without the old values: its trigger does not send them. Edit it, and tick “Old values as well”."));
     return table;
 }
 

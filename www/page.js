@@ -170,7 +170,7 @@ function drawEmpty() {
         setText("empty-wait-text", phaseText(phase()));
     } else if (unmatched) {
         setText("empty-wait-title", sieve.searching ? "Nothing matches" : "All of these types are off");
-        setText("empty-wait-text", `${counted(table.changes, "change")} kept, none shown. ${sieve.searching ? "Search for less" : "Switch a type on"} to see them.`);
+        setText("empty-wait-text", `${counted(table.changes, "change")} kept, none shown. ${sieve.searching ? "Shorten the search" : "Switch a type on"} to see them.`);
     } else {
         setText("empty-wait-title", table.paused ? "Paused" : "Cleared");
         setText("empty-wait-text", table.paused ? "Resume to see what came meanwhile." : "The next change appears here.");

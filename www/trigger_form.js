@@ -165,7 +165,7 @@ export class TriggerForm {
 
     #preview(sql) {
         this.#previewed = true;
-        $("trigger-sql").textContent = sql.length > 0 ? sql.map((statement) => `${statement};`).join("\n") : "-- Nothing: the trigger is so already.";
+        $("trigger-sql").textContent = sql.length > 0 ? sql.map((statement) => `${statement};`).join("\n") : "-- Nothing: the trigger is like this already.";
         $("trigger-preview").hidden = false;
         $("trigger-next").textContent = this.#editing ? "Replace the trigger" : "Create the trigger";
         $("trigger-preview").scrollIntoView({ block: "nearest" });

@@ -12,7 +12,7 @@ const LABELS = {
 
 const TEXTS = {
     connecting: "The stream is being opened.",
-    waiting: "The gateway has answered. The stream begins as soon as its database does.",
+    waiting: "The gateway has answered, but is not connected to its database yet. Changes come as soon as it is.",
     down: "The gateway cannot reach its database and keeps trying. The stream goes on by itself, and says so here if a change was missed.",
 };
 
@@ -25,7 +25,7 @@ const WHYS = {
     unreachable: "The gateway cannot be reached. This page keeps trying by itself.",
     silent: "Nothing has come from the gateway for too long. This page connects again by itself.",
     online: "The network has changed. This page connects again by itself.",
-    ticket: "The gateway gives no ticket for the stream just now. This page keeps trying by itself.",
+    ticket: "The gateway gives out no ticket, the single-use pass for a stream, just now. This page keeps trying by itself.",
     refused: "Something between this page and the gateway is out of order. This page keeps trying by itself.",
     suspended: "The browser had put this page aside. It connects again as soon as it may.",
 };
@@ -35,16 +35,16 @@ export const SLOW_TEXT =
     "if this page is open in other tabs with other channels, close one of them.";
 
 export function refusalText(status, message) {
-    return status === 401 ? `Changes are for those who have a token here. Type yours under Channels. (${message})` : message;
+    return status === 401 ? `Reading changes needs a token here. Type yours under Channels. (${message})` : message;
 }
 
 const GAP_TEXTS = {
     restart: "The gateway was restarted, and what it kept in memory is gone.",
     outage: "The gateway had lost its database for a while and could not listen.",
-    lagged: "This page read more slowly than changes came, and fell out of what the gateway keeps.",
-    expired: "The place to go on from is older than what the gateway keeps.",
+    lagged: "This page read more slowly than changes came, and the gateway does not keep any more what it had not read yet.",
+    expired: "The last change that this page saw is older than what the gateway keeps.",
     rewound: "The database was set back, by a restore or a failover: changes shown before this may not exist any more.",
-    "unknown-id": "The gateway does not know the place to go on from.",
+    "unknown-id": "The gateway does not know the id that this page wanted to go on from.",
 };
 
 export function phaseLabel(phase) {

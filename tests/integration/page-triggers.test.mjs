@@ -137,7 +137,7 @@ describeInBrowsers((newContext, browser, testAlike) => {
         const person = await visitTriggers(t, gateway);
         await person.click("button", "Edit big");
         await person.click("button", "Show the SQL");
-        await person.says("#trigger-sql", /Nothing: the trigger is so already\./);
+        await person.says("#trigger-sql", /Nothing: the trigger is like this already\./);
         await person.fill("Value", "100");
         await person.tick("Durable: through a log in the database, so that nothing is ever lost");
         await person.click("button", "Show the SQL");
