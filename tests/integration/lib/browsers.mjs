@@ -13,7 +13,7 @@ import { until } from "./until.mjs";
 /** Whether tests of what does not depend on the browser run in all of them, too, and not in Chromium alone. */
 const ALL = Boolean(process.env.TUPLECAST_ALL_BROWSERS);
 const VIEWPORT = { width: 1280, height: 800 };
-const WAIT_MS = 30_000;
+const WAIT_MS = 60_000;
 const PAUSE_MS = 100; // between questions: each costs Firefox some processor time
 
 const CHROMIUM_ARGS = [

@@ -10,7 +10,7 @@ import { startGateway } from "./gateway.mjs";
 import { until as untilOften } from "./until.mjs";
 
 const OUTPUT = path.resolve(import.meta.dirname, "../../output"); // of screenshots
-export const WAIT_MS = 30_000;
+export const WAIT_MS = 60_000; // of six pages at once on two cores
 export const RECOVERY_MS = 60_000; // a server has to start, and a browser to try again
 const PAUSE_MS = 100; // between questions: each costs a browser some processor time
 export const POSTS = "/?channel=posts_changes";
