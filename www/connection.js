@@ -17,6 +17,7 @@ export function drawConnection({ stream, latency, trips, empty, slow }) {
     setText("fact-id", stream?.lastId || "none yet");
     setText("fact-received", number(stream?.received ?? 0));
     setText("fact-latency", latencyText(stream, latency));
+    for (const id of ["fact-database-trip", "fact-gateway-trip"]) $(id).parentElement.hidden = latency !== null;
     setText("fact-database-trip", trips.database_ms === null ? "–" : milliseconds(trips.database_ms));
     setText("fact-gateway-trip", trips.gateway_ms === null ? "–" : milliseconds(trips.gateway_ms));
     setText("fact-reconnects", number(stream?.reconnects ?? 0));

@@ -1,4 +1,4 @@
-// What the live page looks like, how it is used without a mouse, and what axe-core says, in real browsers.
+// What the live page looks like, and what axe-core says of it, in real browsers.
 
 import assert from "node:assert/strict";
 import path from "node:path";
@@ -6,12 +6,6 @@ import { test } from "node:test";
 import { HtmlValidate } from "html-validate";
 import { describeInBrowsers } from "./lib/browsers.mjs";
 import { insert, POSTS, setUp, visitors } from "./lib/visit.mjs";
-
-const PRESSES_MAX = 40;
-const BY_KEYBOARD = [
-    "Skip to the changes", "Changes", "Triggers", "Name of a channel", "Watch", "Filters and start", "Pause", "Clear", "Export", "Use it in code",
-    "INSERT 1", "Search the changes shown", "Table of changes", "The whole change",
-];
 
 // No browser is needed to read a file.
 test("the page's markup is as html-validate recommends", async () => {
@@ -47,34 +41,4 @@ describeInBrowsers((newContext, browser, testAlike) => {
                 await person.screenshot(`${colorScheme}-${width}`);
                 await person.assertAccessible(`${colorScheme}, ${width} pixels`);
             });
-
-    test("all of it can be reached and used by keyboard", async (t) => {
-        const { database, gateway } = await setUp(t);
-        const person = await visit(t, gateway.origin);
-        await person.state("Live");
-        await insert(database, "Hello");
-        await person.newest("Hello");
-        const reached = new Set();
-        const focused = () => {
-            const { ariaLabel, labels, innerText } = document.activeElement;
-            return (ariaLabel ?? labels?.[0]?.textContent ?? innerText).trim().replace(/\s+/g, " ").slice(0, 30);
-        };
-        for (let presses = 0; presses < PRESSES_MAX && BY_KEYBOARD.some((name) => !reached.has(name)); presses++) {
-            await person.press("Tab");
-            reached.add(await person.page.evaluate(focused));
-        }
-        assert.deepEqual(BY_KEYBOARD.filter((name) => !reached.has(name)), [], [...reached].join(" | "));
-        await person.focus("#pause");
-        await person.press(" ");
-        await person.sees("button", "Resume");
-    });
-
-    test("nothing chosen yet: the page says what to do next, and is accessible", async (t) => {
-        const { gateway } = await setUp(t);
-        const person = await visit(t, gateway.origin, "/");
-        await person.sees("heading", "Choose a channel to watch");
-        await person.assertAccessible("no channel");
-        await person.click("link", "Put a trigger on a table");
-        await person.sees("heading", "Triggers");
-    });
 });

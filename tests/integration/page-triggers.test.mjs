@@ -85,7 +85,7 @@ describeInBrowsers((newContext, browser, testAlike) => {
         assert.ok(await person.page.evaluate(() => document.getElementById("new-trigger").disabled));
     });
 
-    test("a trigger is created from a form that knows the tables, after its SQL was shown, and its changes are watched", async (t) => {
+    testAlike("a trigger is created from a form that knows the tables, after its SQL was shown, and its changes are watched", async (t) => {
         const { database, gateway } = await setUp(t);
         const person = await visitTriggers(t, gateway);
         await person.click("button", "New trigger");

@@ -1,4 +1,5 @@
-// How one chooses in the live page what to watch, and takes it along: form, address, token, and lines to copy, in real browsers.
+// How one chooses in the live page what to watch, with the mouse or without, and takes it along: form, address, token, and lines to copy,
+// in real browsers.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -10,6 +11,12 @@ import { run, startGateway } from "./lib/gateway.mjs";
 import { createFolder } from "./lib/tokens.mjs";
 import { until } from "./lib/until.mjs";
 import { insert, POSTS, setUp, visitors, WAIT_MS } from "./lib/visit.mjs";
+
+const PRESSES_MAX = 40;
+const BY_KEYBOARD = [
+    "Skip to the changes", "Changes", "Triggers", "Name of a channel", "Watch", "Filters and start", "Pause", "Clear", "Export", "Use it in code",
+    "INSERT 1", "Search the changes shown", "Table of changes", "The whole change",
+];
 
 describeInBrowsers((newContext, browser, testAlike) => {
     const visit = visitors(newContext, browser);
@@ -154,6 +161,36 @@ describeInBrowsers((newContext, browser, testAlike) => {
         await insert(database, "copied");
         await until(() => person.console.some((text) => /^INSERT posts 1 /.test(text)), () => `the code says INSERT; it says: ${person.console}`, WAIT_MS);
         assert.match(await promise, /^data: .*"title":"copied"/m);
+    });
+
+    test("all of it can be reached and used by keyboard", async (t) => {
+        const { database, gateway } = await setUp(t);
+        const person = await visit(t, gateway.origin);
+        await person.state("Live");
+        await insert(database, "Hello");
+        await person.newest("Hello");
+        const reached = new Set();
+        const focused = () => {
+            const { ariaLabel, labels, innerText } = document.activeElement;
+            return (ariaLabel ?? labels?.[0]?.textContent ?? innerText).trim().replace(/\s+/g, " ").slice(0, 30);
+        };
+        for (let presses = 0; presses < PRESSES_MAX && BY_KEYBOARD.some((name) => !reached.has(name)); presses++) {
+            await person.press("Tab");
+            reached.add(await person.page.evaluate(focused));
+        }
+        assert.deepEqual(BY_KEYBOARD.filter((name) => !reached.has(name)), [], [...reached].join(" | "));
+        await person.focus("#pause");
+        await person.press(" ");
+        await person.sees("button", "Resume");
+    });
+
+    test("nothing chosen yet: the page says what to do next, and is accessible", async (t) => {
+        const { gateway } = await setUp(t);
+        const person = await visit(t, gateway.origin, "/");
+        await person.sees("heading", "Choose a channel to watch");
+        await person.assertAccessible("no channel");
+        await person.click("link", "Put a trigger on a table");
+        await person.sees("heading", "Triggers");
     });
 });
 
