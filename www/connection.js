@@ -41,7 +41,7 @@ function drawState(phase, text, { empty, slow }) {
 
 function latencyText(stream, latency) {
     if (latency) return `${milliseconds(latency.median)}, max ${milliseconds(latency.worst)}`;
-    return stream?.received ? "told by durable channels only" : "–";
+    return stream?.received ? "durable channels only" : "–";
 }
 
 export function drawGaps(gaps) {

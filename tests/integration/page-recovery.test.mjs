@@ -167,7 +167,7 @@ test("the page says that the database is down, also to who comes then, and goes 
     await each(people, async (person) => {
         await person.state("Database down");
         assert.equal(await person.fact("Database"), "down");
-        await person.factIs("Gateway to database and back", /^–$/);
+        await person.factIs("Database round trip", /^–$/);
         await person.screenshot("database-down");
     });
     const { json } = await gateway.get("/channels");

@@ -65,8 +65,8 @@ describeInBrowsers((newContext, browser, testAlike) => {
         assert.equal(await person.fact("Database"), "up");
         assert.equal(await person.fact("Gaps"), "none");
         assert.match(await person.fact("Last event id"), /^[0-9A-Za-z._-]+$/);
-        assert.equal(await person.fact("Latency"), "told by durable channels only");
-        for (const trip of ["Gateway to database and back", "Page to gateway and back"]) await person.factIs(trip, /^[\d.,]+ m?s$/);
+        assert.equal(await person.fact("Latency"), "durable channels only");
+        for (const trip of ["Database round trip", "Gateway round trip"]) await person.factIs(trip, /^[\d.,]+ m?s$/);
         const { json } = await gateway.get("/channels");
         assert.equal(json.database, "up");
         assert.ok(json.round_trip_ms > 0 && json.round_trip_ms < WAIT_MS, `${json.round_trip_ms} ms`);
