@@ -75,7 +75,7 @@ static bool is_dry_run(const struct exchange *exchange)
 {
     const char *value = query_first(&exchange->query, "dry_run");
 
-    return value && strcmp(value, "false") != 0;
+    return value && strcmp(value, "true") == 0;
 }
 
 /* Entity tags of a header as the database compares them: without quotes and without the mark of weak ones. Lent by out;
@@ -188,7 +188,8 @@ static enum MHD_Result call(struct exchange *exchange, const struct trigger_requ
     return MHD_YES;
 }
 
-/* Answers when the query has a parameter that is none of names (separated by spaces), or dry_run is not a switch. */
+/* Answers when the query has a parameter that is none of names (separated by spaces), or has one twice, or dry_run is
+ * not a switch: whoever meant to try something out must not change it by a slip. */
 static bool check_query(struct exchange *exchange, const char *names, enum MHD_Result *ret_result)
 {
     for (size_t i = 0; i < exchange->query.count; i++) {
@@ -201,7 +202,12 @@ static bool check_query(struct exchange *exchange, const char *names, enum MHD_R
                               names[0] ? "; these are: " : "", names);
             return false;
         }
-        if (strcmp(name, "dry_run") == 0 && value[0] && strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
+        if (value != query_first(&exchange->query, name)) {
+            *ret_result =
+                reply_problem(exchange, MHD_HTTP_BAD_REQUEST, "The parameter \"%.64s\" is given twice.", name);
+            return false;
+        }
+        if (strcmp(name, "dry_run") == 0 && strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
             *ret_result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST, "dry_run is true or false.");
             return false;
         }

@@ -85,15 +85,16 @@ static int take_operations(struct json_object *value, unsigned *ret_operations, 
         struct json_object *item = json_object_array_get_idx(value, i);
         const char *name = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
         unsigned operation = event_type_from_name(name, strlen(name));
-        if (operation == EVENT_TYPE_NONE || operations & operation) {
+        if (operation == EVENT_TYPE_NONE || strcmp(name, event_type_name(operation)) != 0 || operations & operation) {
             operations = 0;
             break;
         }
         operations |= operation;
     }
     if (operations == 0) {
-        buffer_append_text(problem,
-                           "`operations` must be a list of INSERT, UPDATE, DELETE and TRUNCATE, each at most once.");
+        buffer_append_text(
+            problem,
+            "`operations` must be a list of INSERT, UPDATE, DELETE and TRUNCATE, in capitals, each at most once.");
         return -EPROTO;
     }
     *ret_operations = operations;

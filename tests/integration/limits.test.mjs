@@ -217,6 +217,20 @@ test("limits.channels_per_stream: more get 400", async (t) => {
     assert.equal((await gateway.get("/streams/c4?channel=c0&channel=c1&channel=c2&channel=c3")).status, 400);
 });
 
+test("limits.body_timeout_ms: a definition that comes byte by byte gets 408 when its time is over, and puts nothing", async (t) => {
+    const token = "correct-horse-battery-staple";
+    const { gateway } = await setUp(t, { body_timeout_ms: 1000 }, { TUPLECAST_TRIGGERS_TOKEN: token });
+    const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json", "Content-Length": "60000" };
+    const from = performance.now();
+    const wire = new Wire(t, gateway.port).send(requestText("/triggers", { method: "POST", headers }));
+    const dripping = setInterval(() => wire.send(" "), 50);
+    t.after(() => clearInterval(dripping));
+    await wire.contains("did not arrive in time");
+    assert.match(wire.text, /^HTTP\/1\.1 408 /);
+    const took = performance.now() - from;
+    assert.ok(took > 900 && took < 9000, `${took} ms: its own time, not that of a connection without a byte`);
+});
+
 describe("limits.requests", { concurrency: true }, () => {
     test("reached by requests that do not arrive: new ones wait at first, and then the oldest make room", async (t) => {
         const { gateway } = await setUp(t, { requests: 5 });

@@ -16,6 +16,54 @@ const short = ({ table, type, id, data }) => [table, type, id, data?.a];
 const entry = async (name) => (await list(database)).find((item) => item.name === name);
 const run = (sql) => database.query(sql);
 
+describe("what is not as it was when the trigger was put", () => {
+    // [what happens, the trigger's definition, SQL, the whole of `stale`, whether putting it again mends it]
+    const disabled = "The trigger, or a part of it, is disabled: it sends nothing, or not everything.";
+    const causes = [
+        ["the trigger is disabled", {}, "ALTER TABLE %t DISABLE TRIGGER ALL", [disabled], true],
+        ["a part of it is disabled", {}, `ALTER TABLE %t DISABLE TRIGGER "tuplecast:%t:update"`, [disabled], true],
+        ["a row level one is disabled", { update_of: ["a"] }, `ALTER TABLE %t DISABLE TRIGGER "tuplecast:%t:row"`, [disabled], true],
+        ["a part is dropped", {}, `DROP TRIGGER "tuplecast:%t:delete" ON %t`, ["DELETE is missing: a part of the trigger was dropped."], true],
+        ["parts are dropped", { operations: ["INSERT", "TRUNCATE"] }, `DROP TRIGGER "tuplecast:%t:truncate" ON %t`,
+            ["TRUNCATE is missing: a part of the trigger was dropped."], true],
+        ["a part is made anew by hand with another channel", {}, `DROP TRIGGER "tuplecast:%t:truncate" ON %t;
+            CREATE TRIGGER "tuplecast:%t:truncate" AFTER TRUNCATE ON %t EXECUTE FUNCTION tuplecast.live('elsewhere')`, ["Its parts differ from each other: put it again."], true],
+        ["a column that is sent is dropped", { columns: ["id", "a", "b"] }, "ALTER TABLE %t DROP b", ['columns: column "b" is not there any more, so it is not sent.'], false],
+        ["columns that are sent get other names", { columns: ["b", "a"] }, "ALTER TABLE %t RENAME a TO c; ALTER TABLE %t RENAME b TO d",
+            ["a", "b"].map((name) => `columns: column "${name}" is not there any more, so it is not sent.`), false],
+        ["a column of a condition gets another name", { where: [{ column: "a", op: "=", value: "x" }] }, "ALTER TABLE %t RENAME a TO c",
+            ['where: column "a" is not there any more under this name; the condition goes on with the column that had it.'], false],
+        ["the table becomes a child", {}, "CREATE TABLE %t_above (id int NOT NULL, a text, b int); ALTER TABLE %t INHERIT %t_above",
+            ["The table has become a partition or part of an inheritance tree: changes that come by way of another table are missing. Put the trigger again."], true],
+        ["the table becomes a partition", {}, "CREATE TABLE %t_whole (id int NOT NULL, a text, b int) PARTITION BY RANGE (id); ALTER TABLE %t_whole ATTACH PARTITION %t FOR VALUES FROM (0) TO (9)",
+            ["The table has become a partition or part of an inheritance tree: changes that come by way of another table are missing. Put the trigger again."], true],
+        ["several things at once", { columns: ["a"] }, `ALTER TABLE %t DISABLE TRIGGER "tuplecast:%t:insert"; ALTER TABLE %t DROP a; DROP TRIGGER "tuplecast:%t:update" ON %t`,
+            [disabled, 'columns: column "a" is not there any more, so it is not sent.', "UPDATE is missing: a part of the trigger was dropped."], false],
+        // What is altered without harm is no reason.
+        ["it is enabled again", {}, "ALTER TABLE %t DISABLE TRIGGER ALL; ALTER TABLE %t ENABLE TRIGGER ALL", [], true],
+        ["columns come, go and get other names", {}, "ALTER TABLE %t ADD c int; ALTER TABLE %t DROP b; ALTER TABLE %t RENAME a TO d", [], true],
+    ];
+    for (const [index, [what, more, sql, stale, mends]] of causes.entries())
+        test(what, async () => {
+            const table = `stale_${index}`;
+            await run(`CREATE TABLE ${table} (id int PRIMARY KEY, a text, b int)`);
+            assert.deepEqual((await put(database, table, define(table, more))).stale, []);
+            await run(sql.replaceAll("%t", table));
+            assert.deepEqual((await entry(table)).stale, stale);
+            if (mends) assert.deepEqual((await put(database, table, define(table, more))).stale, []);
+            else await assert.rejects(put(database, table, define(table, more)), /has no column/);
+        });
+
+    test("the table, or its last part, is dropped: the trigger is not listed any more", async () => {
+        for (const [table, sql] of [["gone_1", "DROP TABLE gone_1"], ["gone_2", `DROP TRIGGER "tuplecast:gone_2:insert" ON gone_2`], ["gone_3", "ALTER TABLE gone_3 DROP a CASCADE"]]) {
+            await run(`CREATE TABLE ${table} (id int PRIMARY KEY, a text)`);
+            await put(database, table, define(table, { operations: ["INSERT"], where: [{ column: "a", op: "=", value: "x" }].slice(0, table === "gone_3" ? 1 : 0) }));
+            await run(sql);
+            assert.equal(await entry(table), undefined);
+        }
+    });
+});
+
 describe("statements", () => {
     test("upsert sends what it inserted as INSERT and what it updated as UPDATE, and nothing for what it left", async (t) => {
         const listener = await watched(t, database, "upsert", "id int PRIMARY KEY, a text");

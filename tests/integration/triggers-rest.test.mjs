@@ -152,7 +152,17 @@ describe("what cannot be done is refused with the reason, and nothing changes", 
         assert.equal((await put({ table, where: [{ column: "id", op: "=", value: "x" }] })).status, 422);
         assert.equal((await put({ table }, { "Content-Type": "text/plain" })).status, 415);
         assert.equal((await put({ table }, {}, `/triggers/${table}?dryrun=1`)).status, 400);
-        assert.equal((await put({ table }, {}, `/triggers/${table}?dry_run=perhaps`)).status, 400);
+        for (const query of ["dry_run=perhaps", "dry_run=", "dry_run", "dry_run=TRUE", "dry_run=true&dry_run=true", "dry_run=true&dry_run=false", "dry_run=false&dry_run=true"])
+            for (const [method, path, body] of [["PUT", `/triggers/${table}`, { table }], ["POST", "/triggers", { table }], ["DELETE", `/triggers/${table}`]]) {
+                const refused = await api(method, `${path}?${query}`, body);
+                assert.deepEqual([refused.status, refused.json.detail], [400, query.includes("&") ? 'The parameter "dry_run" is given twice.' : "dry_run is true or false."]);
+            }
+        assert.equal((await api("GET", "/triggers?schema=public&schema=other")).status, 400);
+        for (const operations of [["insert"], ["Insert"], ["INSERT", "update"]]) {
+            const refused = await put({ table, operations });
+            assert.equal(refused.status, 422);
+            assert.match(refused.json.detail, /in capitals/);
+        }
         assert.equal((await put({ table }, { Authorization: "Bearer wrong" })).status, 401);
         assert.equal((await put("x".repeat(70_000))).status, 413);
         assert.equal((await put("{")).status, 400);
@@ -237,7 +247,7 @@ function badRequest(i, table) {
         () => [422, `{"table":"${table}","${pick(["table", "\\u0074able"])}":"${table}"}`],
         () => [422, JSON.stringify({ table: pick([...notText, ...names, "a.b.c", ".a", "a.", ".", "..", { name: 1 }, { schema: "public" }, { name: table, schema: 1 }, { name: table, x: 1 }, { name: "" }]) })],
         () => [422, define({ channel: pick([...notText, ...names]) })],
-        () => [422, define({ operations: pick([...notList, [], [null], [1], ["INSERT", "INSERT"], ["SELECT"], ["INSERT "], [["INSERT"]], ["INSERT", null]]) })],
+        () => [422, define({ operations: pick([...notList, [], [null], [1], ["INSERT", "INSERT"], ["SELECT"], ["INSERT "], ["insert"], [["INSERT"]], ["INSERT", null]]) })],
         () => [422, define({ [pick(["columns", "update_of"])]: pick([...notList, [], [null], [1], [[]], [""], ["title", "title"], [absent], ["TITLE"], ['"title"'], ["title", absent], names, Array(2000).fill("title")]) })],
         () => [422, define({ [pick(["old", "durable"])]: pick(notSwitch) })],
         () => [422, define({ update_of: ["title"], operations: pick([["INSERT"], ["DELETE", "TRUNCATE"]]) })],
@@ -259,7 +269,7 @@ function badRequest(i, table) {
         () => [415, good, { type: pick(["text/plain", "application/jsonx", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json"]) }],
         () => [413, `{"table":"${"x".repeat(66_000 + roll(20_000))}"}`],
         () => [400, good, { path: `/triggers/${pick(["a%20b", "%C3%A4", "a%2Fb", "a%00", "x".repeat(41), "%27", "a;b", "a:b"])}`, method: "PUT" }],
-        () => [400, good, { path: `/triggers/bad_${i}?${pick(["dry_run=perhaps", "dryrun=true", "x"])}`, method: "PUT" }],
+        () => [400, good, { path: `/triggers/bad_${i}?${pick(["dry_run=perhaps", "dry_run=", "dry_run=true&dry_run=true", "dryrun=true", "x"])}`, method: "PUT" }],
     ];
     const [status, body, more] = kinds[i % kinds.length]();
     return { status, body, ...more };

@@ -58,7 +58,7 @@ static void a_table_is_enough(void **state)
 static void channel_and_operations_can_be_chosen(void **state)
 {
     (void)state;
-    assert_taken("{\"operations\":[\"INSERT\",\"delete\"],\"channel\":\"c d\",\"table\":\"s.t\"}", "s", "t", "c d",
+    assert_taken("{\"operations\":[\"INSERT\",\"DELETE\"],\"channel\":\"c d\",\"table\":\"s.t\"}", "s", "t", "c d",
                  EVENT_TYPE_INSERT | EVENT_TYPE_DELETE);
     assert_taken("{\"table\":\"t\",\"operations\":[\"TRUNCATE\"]}", "public", "t", "t_changes", EVENT_TYPE_TRUNCATE);
 }
@@ -136,7 +136,7 @@ static void control_characters_and_nul_in_names_are_refused(void **state)
 static void operations_are_a_list_of_known_ones_each_once(void **state)
 {
     static const char *const OPERATIONS[] = {
-        "[]",   "[\"INSERT\",\"insert\"]", "[\"MERGE\"]",      "\"INSERT\"", "[1]", "[null]",
+        "[]",   "[\"INSERT\",\"INSERT\"]", "[\"insert\"]",     "[\"MERGE\"]", "\"INSERT\"", "[1]", "[null]",
         "null", "{\"INSERT\":true}",       "[\"INSERT\",\"\"]"};
 
     (void)state;
