@@ -56,6 +56,24 @@ test("who was in flight at a tick is in the one after its commit, not in both, a
     assert.deepEqual(await read(2, 5, BYTES_MAX), [1, 5, 2]);
 });
 
+test("who commits between a tick's snapshot and its reading of the log is in the next tick, and not in both", async (t) => {
+    const { database, write, tick, read } = await openLog(t);
+    const [writer, holder, lead] = [await database.connect(t), await database.connect(t), await database.connect(t)];
+    await writer.query("BEGIN");
+    await write(1, writer);
+    await write(2);
+    await holder.query("BEGIN; LOCK TABLE tuplecast.tick"); // the snapshot is taken before this is waited for
+    const making = lead.query("SELECT count FROM tuplecast.make_tick(0, 'causal')");
+    await until(async () => (await database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ 'make_tick'")) === "1", "that the tick waits", PATIENCE_MS);
+    await writer.query("COMMIT");
+    await write(3); // by a transaction that began later still
+    await holder.query("COMMIT");
+    assert.equal((await making).rows[0].count, "1");
+    assert.equal(await tick(), 2);
+    assert.equal(await tick(), 0);
+    assert.deepEqual(await read(0, 3, BYTES_MAX), [2, 1, 3]);
+});
+
 test("events of a tick that was given up are refused, and not read as far as they are still there", async (t) => {
     const { database, write, tick, read } = await openLog(t);
     for (let id = 1; id <= 3; id++) {
@@ -77,10 +95,11 @@ test("retention goes on to the next partition once, also when two do it at once"
     const partition = async () => Number(await database.value("SELECT last_value >> 40 FROM tuplecast.log_id"));
     const [one, two] = [await database.connect(t), await database.connect(t)];
     const retain = "SELECT * FROM tuplecast.retain('1 day', 1)";
-    await one.query(`BEGIN; ${retain}`);
+    await one.query("BEGIN; SELECT FROM tuplecast.state FOR UPDATE"); // the first has begun, and has not leapt yet
     const second = two.query(retain);
     await until(async () => (await database.value("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query ~ '^SELECT . FROM tuplecast.retain'")) === "1", "that the second waits", PATIENCE_MS);
-    await one.query("COMMIT");
+    assert.equal(await partition(), 0);
+    await one.query(`${retain}; COMMIT`);
     await second;
     assert.equal(await partition(), 1);
 });
