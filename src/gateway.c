@@ -32,6 +32,7 @@ struct gateway {
     struct loop_timer last_requests; /* after the last stream */
     int64_t closing_since_ms;
     struct program_stats stats;
+    bool database_up;
     bool closing;
 };
 
@@ -68,6 +69,7 @@ static void on_up(void *context)
 {
     struct gateway *gateway = context;
 
+    gateway->database_up = true;
     hub_database_up(gateway->hub);
 }
 
@@ -75,8 +77,10 @@ static void on_down(void *context, const char *reason)
 {
     struct gateway *gateway = context;
 
-    (void)reason;
     hub_database_down(gateway->hub);
+    if (gateway->database_up && gateway->durable)
+        durable_reader_database_lost(gateway->durable, reason);
+    gateway->database_up = false;
 }
 
 static void on_listening(void *context, const char *channel)

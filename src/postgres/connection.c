@@ -13,11 +13,13 @@
 #include <sys/random.h>
 
 enum {
-    CONNECT_DEADLINE_MS = 5000, /* for all hosts together, after their names are known */
+    CONNECT_DEADLINE_MS = 5000, /* unless the connection string has a connect_timeout */
+    HOST_DEADLINE_MS = 2000,    /* the same for each of several hosts */
     RESOLVE_DEADLINE_MS = 5000,
     BACKOFF_MIN_MS = 100,
     BACKOFF_MAX_MS = 5000,
-    STEADY_MS = 10000, /* a connection that held so long starts with the shortest back-off again */
+    HOSTS_BACKOFF_MAX_MS = 2000, /* with several hosts: one of them is going to be the primary */
+    STEADY_MS = 10000,           /* a connection that held so long starts with the shortest back-off again */
     PROBLEM_BYTES = 512,
 };
 
@@ -26,7 +28,7 @@ enum connection_state { OFF, RESOLVING, CONNECTING, UP, WAITING };
 struct connection {
     struct loop_io io; /* first: on_io casts; fd is -1 while it is not in the loop */
     struct loop *loop;
-    struct loop_timer timer; /* CONNECTING: deadline; WAITING: end of the back-off */
+    struct loop_timer timer; /* CONNECTING: deadline of this host; WAITING: end of the back-off */
     struct resolver *resolver;
     struct connection_hooks hooks;
     void *context;
@@ -34,11 +36,14 @@ struct connection {
     enum connection_state state;
     char *text;
     struct conninfo info;
+    size_t host;  /* that is tried, or was the last that answered: from there the next round begins */
+    size_t tried; /* hosts of this round that are done with */
     PGconn *pq;
     int64_t backoff_ms;
     int64_t up_since_ms;
     char problem[PROBLEM_BYTES];
-    char notice[PROBLEM_BYTES]; /* the server's last words: why it closes a connection comes as a notice */
+    char reasons[PROBLEM_BYTES]; /* of each host of this round */
+    char notice[PROBLEM_BYTES];  /* the server's last words: why it closes a connection comes as a notice */
 };
 
 static void watch(struct connection *connection, uint32_t events)
@@ -54,15 +59,28 @@ static void unwatch(struct connection *connection)
     connection->io.fd = -1;
 }
 
+static void make_one_line(char *text)
+{
+    for (char *at = text; *at; at++)
+        if (*at == '\n' || *at == '\t')
+            *at = ' ';
+    for (size_t end = strlen(text); end > 0 && text[end - 1] == ' ';)
+        text[--end] = '\0';
+}
+
 static void set_problem(struct connection *connection, const char *text)
 {
     if (text != connection->problem)
         snprintf(connection->problem, sizeof(connection->problem), "%s", text);
-    for (char *at = connection->problem; *at; at++)
-        if (*at == '\n' || *at == '\t')
-            *at = ' ';
-    for (size_t end = strlen(connection->problem); end > 0 && connection->problem[end - 1] == ' ';)
-        connection->problem[--end] = '\0';
+    make_one_line(connection->problem);
+}
+
+static void add_reason(struct connection *connection, const char *text)
+{
+    size_t size = strlen(connection->reasons);
+
+    snprintf(connection->reasons + size, sizeof(connection->reasons) - size, "%s%s", size > 0 ? "; " : "", text);
+    make_one_line(connection->reasons);
 }
 
 /* Whatever is under way ends here. */
@@ -80,10 +98,11 @@ static int64_t next_backoff_ms(struct connection *connection)
 {
     uint32_t random = 0;
     int64_t base_ms = connection->backoff_ms;
+    int64_t most_ms = connection->info.host_count > 1 ? HOSTS_BACKOFF_MAX_MS : BACKOFF_MAX_MS;
 
     if (getrandom(&random, sizeof(random), GRND_NONBLOCK) != (ssize_t)sizeof(random))
         random = (uint32_t)loop_clock_us();
-    connection->backoff_ms = base_ms * 2 < BACKOFF_MAX_MS ? base_ms * 2 : BACKOFF_MAX_MS;
+    connection->backoff_ms = base_ms * 2 < most_ms ? base_ms * 2 : most_ms;
     return base_ms / 2 + random % (base_ms / 2 + 1);
 }
 
@@ -95,10 +114,10 @@ static void fail(struct connection *connection, const char *reason)
     snprintf(copy, sizeof(copy), "%s", connection->problem);
     if (connection->state == UP && loop_clock_ms() - connection->up_since_ms >= STEADY_MS)
         connection->backoff_ms = BACKOFF_MIN_MS;
+    int64_t wait_ms = next_backoff_ms(connection);
     tear_down(connection);
     connection->state = OFF;
     if (connection->hooks.reconnect) {
-        int64_t wait_ms = next_backoff_ms(connection);
         log_warn("database away", log_text("reason", copy), log_number("next_try_ms", wait_ms));
         connection->state = WAITING;
         loop_timer_set(&connection->timer, wait_ms, 0);
@@ -111,6 +130,72 @@ static void on_notice(void *context, const char *message)
     struct connection *connection = context;
 
     snprintf(connection->notice, sizeof(connection->notice), "%s", message);
+}
+
+/* Returns false when that failed at once. */
+static bool begin_host(struct connection *connection)
+{
+    struct conninfo *info = &connection->info;
+    int64_t deadline_ms = info->host_count > 1 ? HOST_DEADLINE_MS : CONNECT_DEADLINE_MS;
+
+    /* A name that was not found: libpq would look it up again, and block. */
+    if (info->host_count > 0 && conninfo_needs_lookup(info, connection->host))
+        return false;
+    conninfo_params(info, connection->host);
+    connection->pq = PQconnectStartParams(info->keywords, info->values, 1);
+    if (!connection->pq || PQstatus(connection->pq) == CONNECTION_BAD) {
+        add_reason(connection, connection->pq ? PQerrorMessage(connection->pq) : "out of memory");
+        PQfinish(connection->pq);
+        connection->pq = NULL;
+        return false;
+    }
+    connection->notice[0] = '\0';
+    PQsetNoticeProcessor(connection->pq, on_notice, connection);
+    loop_timer_set(&connection->timer, info->timeout_ms > 0 ? info->timeout_ms : deadline_ms, 0);
+    watch(connection, EPOLLOUT); /* "as if PQconnectPoll had returned PGRES_POLLING_WRITING" */
+    return true;
+}
+
+/* Goes on with the next host of this round; fails when all have been tried. */
+static void try_hosts(struct connection *connection)
+{
+    size_t count = connection->info.host_count > 0 ? connection->info.host_count : 1;
+
+    for (; connection->tried < count; connection->tried++, connection->host = (connection->host + 1) % count)
+        if (begin_host(connection))
+            return;
+    fail(connection, connection->reasons);
+}
+
+static void give_up_host(struct connection *connection, const char *reason)
+{
+    size_t count = connection->info.host_count > 0 ? connection->info.host_count : 1;
+
+    add_reason(connection, reason);
+    loop_timer_stop(&connection->timer);
+    unwatch(connection);
+    PQfinish(connection->pq);
+    connection->pq = NULL;
+    connection->tried++;
+    connection->host = (connection->host + 1) % count;
+    try_hosts(connection);
+}
+
+static void give_up_named_host(struct connection *connection, const char *why)
+{
+    char reason[PROBLEM_BYTES];
+
+    snprintf(reason, sizeof(reason), "connection to server \"%.255s\", port %.16s failed: %.200s",
+             PQhost(connection->pq), PQport(connection->pq), why);
+    give_up_host(connection, reason);
+}
+
+/* Returns whether this server is of use: LISTEN and ticks work on a primary only. */
+static bool is_primary(const struct connection *connection)
+{
+    const char *standby = PQparameterStatus(connection->pq, "in_hot_standby");
+
+    return !standby || strcmp(standby, "on") != 0;
 }
 
 static void poll_connecting(struct connection *connection)
@@ -126,6 +211,11 @@ static void poll_connecting(struct connection *connection)
         watch(connection, EPOLLOUT);
         break;
     case PGRES_POLLING_OK:
+        if (!is_primary(connection)) {
+            give_up_named_host(connection, "it is a standby, and the primary is needed: name all servers in the "
+                                           "connection string, as in host=one,two");
+            return;
+        }
         loop_timer_stop(&connection->timer);
         if (PQsetnonblocking(connection->pq, 1) < 0) {
             fail(connection, PQerrorMessage(connection->pq));
@@ -139,7 +229,7 @@ static void poll_connecting(struct connection *connection)
     case PGRES_POLLING_FAILED:
     case PGRES_POLLING_ACTIVE:
     default:
-        fail(connection, PQerrorMessage(connection->pq));
+        give_up_host(connection, PQerrorMessage(connection->pq));
         break;
     }
 }
@@ -181,21 +271,13 @@ static void on_resolved(void *context, const char *problem)
         fail(connection, problem);
         return;
     }
-    if (conninfo_params(&connection->info) == 0)
-        connection->pq = PQconnectStartParams(connection->info.keywords, connection->info.values, 1);
-    if (!connection->pq) {
-        fail(connection, "out of memory");
-        return;
-    }
-    if (PQstatus(connection->pq) == CONNECTION_BAD) {
-        fail(connection, PQerrorMessage(connection->pq));
-        return;
-    }
     connection->state = CONNECTING;
-    connection->notice[0] = '\0';
-    PQsetNoticeProcessor(connection->pq, on_notice, connection);
-    loop_timer_set(&connection->timer, CONNECT_DEADLINE_MS, 0);
-    watch(connection, EPOLLOUT); /* "as if PQconnectPoll had returned PGRES_POLLING_WRITING" */
+    connection->tried = 0;
+    connection->reasons[0] = '\0';
+    /* The names may have other addresses now. */
+    if (connection->host >= connection->info.host_count)
+        connection->host = 0;
+    try_hosts(connection);
 }
 
 static void on_connection_timer(struct loop_timer *timer)
@@ -205,7 +287,7 @@ static void on_connection_timer(struct loop_timer *timer)
     if (connection->state == WAITING)
         begin(connection);
     else if (connection->state == CONNECTING)
-        fail(connection, "no connection within 5 s");
+        give_up_named_host(connection, "no answer in time (connect_timeout)");
 }
 
 struct connection *connection_new(struct loop *loop, const char *text, const struct connection_hooks *hooks,
@@ -271,6 +353,17 @@ PGconn *connection_pq(const struct connection *connection)
 bool connection_is_off(const struct connection *connection)
 {
     return connection->state == OFF;
+}
+
+size_t connection_host(const struct connection *connection)
+{
+    return connection->host;
+}
+
+void connection_begin_with(struct connection *connection, size_t host)
+{
+    if (connection->state == OFF || connection->state == WAITING)
+        connection->host = host;
 }
 
 void connection_flush(struct connection *connection)

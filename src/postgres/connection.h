@@ -2,6 +2,9 @@
  *
  *     OFF -> RESOLVING -> CONNECTING -> UP -> WAITING (back-off, with jitter) -> RESOLVING -> ...
  *
+ * Of several hosts each is tried in turn, beginning with the one that was used last, until one is a primary. Each has
+ * connect_timeout, or 2 s (5 s where there is only one).
+ *
  * Used by the listener and by the trigger calls; what is said over it is theirs. PQ types stay inside
  * postgres/. */
 #pragma once
@@ -35,6 +38,11 @@ void connection_lose(struct connection *connection, const char *reason);
 /* The libpq object while UP, else NULL; lent. */
 PGconn *connection_pq(const struct connection *connection);
 bool connection_is_off(const struct connection *connection);
+
+/* Which of several hosts was used last; the next attempt begins with it, so that others of the same connection string
+ * can be told to begin there, too. */
+size_t connection_host(const struct connection *connection);
+void connection_begin_with(struct connection *connection, size_t host); /* while it is not connected */
 
 /* After anything was queued for sending: hands it to the kernel, as far as it takes it now. Loses the
  * connection on an error. */

@@ -1,7 +1,5 @@
 #include "postgres/conninfo.h"
 
-#include "base/buffer.h"
-
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libpq-fe.h>
@@ -15,6 +13,13 @@ static const char *option_value(const PQconninfoOption *options, const char *key
         if (strcmp(options->keyword, keyword) == 0)
             return options->val && options->val[0] ? options->val : NULL;
     return NULL;
+}
+
+static const char *pick(const PQconninfoOption *given, const PQconninfoOption *defaults, const char *keyword)
+{
+    const char *value = option_value(given, keyword);
+
+    return value ? value : option_value(defaults, keyword);
 }
 
 /* The index-th part of a comma-separated list, on the heap; a list of one part stands for all indexes. ""
@@ -42,19 +47,55 @@ static size_t list_count(const char *list)
     return count;
 }
 
-static int split_hosts(struct conninfo *info, const char *hosts, const char *ports)
+static bool has_empty_part(const char *list)
 {
-    size_t count = list_count(hosts);
+    return list && (list[0] == ',' || list[strlen(list) - 1] == ',' || strstr(list, ",,"));
+}
+
+/* libpq's own rules: a port that is left out is its default, one port is for all hosts, other counts must be equal. */
+static int split_hosts(struct conninfo *info, const char *hosts, const char *addresses, const char *ports)
+{
+    size_t count = list_count(hosts ? hosts : addresses);
 
     if (count > CONNINFO_HOSTS_MAX)
         return -E2BIG;
     for (size_t i = 0; i < count; i++) {
         struct conninfo_host *host = &info->hosts[info->host_count++];
-        *host = (struct conninfo_host){list_part(hosts, i), strdup(""), list_part(ports, i)};
+        *host = (struct conninfo_host){list_part(hosts, i), list_part(addresses, i), list_part(ports, i)};
+        if (host->port && host->port[0] == '\0') {
+            free(host->port);
+            host->port = strdup("5432");
+        }
         if (!host->host || !host->hostaddr || !host->port)
             return -ENOMEM;
     }
     return 0;
+}
+
+/* Whether libpq should see the lists as they are: it refuses those that do not fit together and says why, and only it
+ * knows the host that an empty place in them stands for. */
+static bool is_for_libpq(const char *hosts, const char *addresses, const char *ports)
+{
+    if (!hosts && !addresses)
+        return true;
+    if (hosts && addresses && list_count(hosts) != list_count(addresses))
+        return true;
+    size_t count = list_count(hosts ? hosts : addresses), port_count = ports ? list_count(ports) : 1;
+
+    return (port_count != 1 && port_count != count) || has_empty_part(hosts) || has_empty_part(addresses);
+}
+
+/* connect_timeout as libpq reads it: seconds, less than 2 are 2, and none or less is no limit. There is always one
+ * here. */
+static int64_t timeout_ms(const char *text)
+{
+    long seconds = text ? strtol(text, NULL, 10) : 0;
+
+    if (seconds <= 0)
+        return 0;
+    if (seconds < 2)
+        return 2000;
+    return seconds > CONNINFO_TIMEOUT_S_MAX ? CONNINFO_TIMEOUT_S_MAX * INT64_C(1000) : seconds * INT64_C(1000);
 }
 
 /* True for what PQconnectdb would read as a connection string; anything else is a database's name. */
@@ -82,18 +123,13 @@ int conninfo_init(struct conninfo *info, const char *text, char **ret_problem)
         }
     }
     defaults = PQconndefaults();
-    const char *host = option_value(given, "host");
-    const char *port = option_value(given, "port");
-    /* A service file may name hosts that we do not see; an address needs no look-up. Both stay libpq's
-     * business. */
-    bool leave = option_value(given, "hostaddr") || option_value(given, "service") ||
-                 (!host && (option_value(defaults, "hostaddr") || option_value(defaults, "service")));
-    if (!host)
-        host = option_value(defaults, "host");
-    if (!port)
-        port = option_value(defaults, "port");
-    if (host && !leave)
-        error = split_hosts(info, host, port);
+    const char *host = pick(given, defaults, "host");
+    const char *address = pick(given, defaults, "hostaddr");
+    const char *port = pick(given, defaults, "port");
+    info->timeout_ms = timeout_ms(pick(given, defaults, "connect_timeout"));
+    /* A service file may name hosts that we do not see. */
+    if (!pick(given, defaults, "service") && !is_for_libpq(host, address, port))
+        error = split_hosts(info, host, address, port);
     PQconninfoFree(given);
     PQconninfoFree(defaults);
     if (error < 0)
@@ -108,8 +144,6 @@ void conninfo_done(struct conninfo *info)
         free(info->hosts[i].hostaddr);
         free(info->hosts[i].port);
     }
-    for (size_t i = 0; i < 3; i++)
-        free(info->joined[i]);
     free(info->text);
     *info = (struct conninfo){0};
 }
@@ -148,34 +182,8 @@ int conninfo_add_address(struct conninfo *info, size_t index, const char *addres
     return 0;
 }
 
-static char *join(const struct conninfo *info, size_t part_offset)
+void conninfo_params(struct conninfo *info, size_t index)
 {
-    struct buffer list;
-    char *copy = NULL;
-    bool first = true;
-
-    buffer_init(&list, 1 << 16);
-    for (size_t i = 0; i < info->host_count; i++) {
-        /* A name that was not found is left out: libpq would look it up again, and block. */
-        if (conninfo_needs_lookup(info, i))
-            continue;
-        buffer_append_text(&list, first ? "" : ",");
-        first = false;
-        buffer_append_text(&list, *(char *const *)((const char *)&info->hosts[i] + part_offset));
-    }
-    const char *text = buffer_text(&list);
-    if (text)
-        copy = strdup(text);
-    buffer_done(&list);
-    return copy;
-}
-
-int conninfo_params(struct conninfo *info)
-{
-    static const char *const joined_keywords[] = {"host", "hostaddr", "port"};
-    static const size_t joined_offsets[] = {offsetof(struct conninfo_host, host),
-                                            offsetof(struct conninfo_host, hostaddr),
-                                            offsetof(struct conninfo_host, port)};
     /* What stands before `dbname` is a default that the connection string may override; what stands behind it
      * is not. Two minutes of silence on a dead network are libpq's default; ours is ten seconds. */
     static const char *const defaults[][2] = {
@@ -193,16 +201,15 @@ int conninfo_params(struct conninfo *info)
     }
     info->keywords[count] = "dbname";
     info->values[count++] = info->text;
-    for (size_t i = 0; i < 3 && info->host_count > 0; i++, count++) {
-        free(info->joined[i]);
-        info->joined[i] = join(info, joined_offsets[i]);
-        if (!info->joined[i])
-            return -ENOMEM;
-        info->keywords[count] = joined_keywords[i];
-        info->values[count] = info->joined[i];
+    if (info->host_count > 0) {
+        const struct conninfo_host *host = &info->hosts[index];
+        const char *const words[][2] = {{"host", host->host}, {"hostaddr", host->hostaddr}, {"port", host->port}};
+        for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++, count++) {
+            info->keywords[count] = words[i][0];
+            info->values[count] = words[i][1];
+        }
     }
     info->keywords[count] = "client_encoding";
     info->values[count++] = "UTF8";
     info->keywords[count] = info->values[count] = NULL;
-    return 0;
 }

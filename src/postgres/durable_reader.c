@@ -267,6 +267,7 @@ static void on_up(void *context)
     struct durable_reader *reader = context;
 
     reader->position_checked = false;
+    history_reader_begin_with(reader->history, query_queue_host(reader->queue));
     durable_check(reader);
 }
 
@@ -349,6 +350,12 @@ void durable_reader_reconfigure(struct durable_reader *reader, const struct dura
 {
     reader->options = *options;
     history_reader_reconfigure(reader->history, options);
+}
+
+void durable_reader_database_lost(struct durable_reader *reader, const char *reason)
+{
+    history_reader_reset(reader->history, reason);
+    query_queue_reset(reader->queue, reason);
 }
 
 void durable_reader_want_history(struct durable_reader *reader, struct history_page *page,

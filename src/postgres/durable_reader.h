@@ -36,6 +36,10 @@ void durable_reader_reconfigure(struct durable_reader *reader, const struct dura
  * only from the session that holds the lead's lock, and all else makes the reader look, never believe. */
 void durable_reader_notified(struct durable_reader *reader, const char *payload, int sender);
 
+/* The LISTEN connection was lost: the server may be gone without a word, and another one in its place. Connects anew.
+ */
+void durable_reader_database_lost(struct durable_reader *reader, const char *reason);
+
 /* For hub_options.on_history_wanted. */
 void durable_reader_want_history(struct durable_reader *reader, struct history_page *page,
                                  const struct history_request *request);

@@ -211,6 +211,16 @@ void history_reader_reconfigure(struct history_reader *reader, const struct dura
     reader->options = *options;
 }
 
+void history_reader_begin_with(struct history_reader *reader, size_t host)
+{
+    query_queue_begin_with(reader->queue, host);
+}
+
+void history_reader_reset(struct history_reader *reader, const char *reason)
+{
+    query_queue_reset(reader->queue, reason);
+}
+
 void history_reader_set_lead(struct history_reader *reader, bool lead)
 {
     reader->lead = lead;

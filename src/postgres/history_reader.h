@@ -15,6 +15,12 @@ void history_reader_reconfigure(struct history_reader *reader, const struct dura
 void history_reader_want(struct history_reader *reader, struct history_page *page,
                          const struct history_request *request);
 
+/* The server that the ticks come from: `host` of the connection string. */
+void history_reader_begin_with(struct history_reader *reader, size_t host);
+
+/* Gives its connection up: the server does not answer. Pages that are being read fail. */
+void history_reader_reset(struct history_reader *reader, const char *reason);
+
 /* Only the lead does the upkeep. */
 void history_reader_set_lead(struct history_reader *reader, bool lead);
 

@@ -112,7 +112,9 @@ static void become_up(struct listener *listener)
     listener->stats.up = true;
     listener->stats.connects++;
     listener->problem[0] = '\0';
-    log_info("database up", log_number("channels", (int64_t)listener->stats.channels_listening));
+    log_info("database up", log_number("channels", (int64_t)listener->stats.channels_listening),
+             log_text("host", PQhost(connection_pq(listener->connection))),
+             log_text("port", PQport(connection_pq(listener->connection))));
     /* First the outage ends for the channels of before, then the new ones begin. */
     listener->hooks.on_up(listener->context);
 }

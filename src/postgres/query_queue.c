@@ -238,6 +238,16 @@ int query_queue_session(const struct query_queue *queue)
     return PQbackendPID(connection_pq(queue->connection));
 }
 
+size_t query_queue_host(const struct query_queue *queue)
+{
+    return connection_host(queue->connection);
+}
+
+void query_queue_begin_with(struct query_queue *queue, size_t host)
+{
+    connection_begin_with(queue->connection, host);
+}
+
 void query_queue_reset(struct query_queue *queue, const char *reason)
 {
     if (connection_pq(queue->connection))

@@ -24,6 +24,9 @@ void query_queue_free(struct query_queue *queue);  /* answers what waits with 57
 void query_queue_start(struct query_queue *queue); /* connects, if it is not on demand */
 /* The process id of its session, as the other end told when connecting; 0 without a connection. */
 int query_queue_session(const struct query_queue *queue);
+/* See connection_host and connection_begin_with. */
+size_t query_queue_host(const struct query_queue *queue);
+void query_queue_begin_with(struct query_queue *queue, size_t host);
 /* Gives the connection up: its locks go, and it is made again. */
 void query_queue_reset(struct query_queue *queue, const char *reason);
 

@@ -125,8 +125,9 @@ static int run_scripts(PGconn *pq, int from_version, bool dry_run, FILE *out, FI
 
 int setup_run(const char *database, bool dry_run, FILE *out, FILE *errors)
 {
-    const char *const keywords[] = {"fallback_application_name", "dbname", "client_encoding", NULL};
-    const char *const values[] = {"tuplecast setup", database, "UTF8", NULL};
+    const char *const keywords[] = {"fallback_application_name", "target_session_attrs", "dbname", "client_encoding",
+                                    NULL};
+    const char *const values[] = {"tuplecast setup", "primary", database, "UTF8", NULL};
     PGconn *pq = PQconnectdbParams(keywords, values, 1);
     int error, version = 0;
 

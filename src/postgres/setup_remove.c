@@ -76,8 +76,9 @@ static int remove_from(PGconn *pq, const char *confirmed, bool dry_run, FILE *ou
 
 int setup_remove(const char *database, const char *confirmed, bool dry_run, FILE *out, FILE *errors)
 {
-    const char *const keywords[] = {"fallback_application_name", "dbname", "client_encoding", NULL};
-    const char *const values[] = {"tuplecast setup", database, "UTF8", NULL};
+    const char *const keywords[] = {"fallback_application_name", "target_session_attrs", "dbname", "client_encoding",
+                                    NULL};
+    const char *const values[] = {"tuplecast setup", "primary", database, "UTF8", NULL};
     PGconn *pq = PQconnectdbParams(keywords, values, 1);
     int error = -EIO;
 

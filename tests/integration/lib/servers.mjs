@@ -1,7 +1,7 @@
-// More PostgreSQL servers than the one of scripts/with-postgres: a fresh one, and a standby of that one.
+// More PostgreSQL servers than the one of scripts/with-postgres: a fresh one, and standbys of either.
 
 import { execFile, spawn } from "node:child_process";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -20,9 +20,9 @@ async function asOwner() {
     return [`--reuid=${user}`, `--regid=${stdout.trim()}`, "--clear-groups"];
 }
 
-/** A server's program, as the servers' user. */
+/** A server's program, or another one by its path, as the servers' user. */
 async function runAsOwner(program, args) {
-    return execute("setpriv", [...(await asOwner()), path.join(BIN, program), ...args], { cwd: "/" });
+    return execute("setpriv", [...(await asOwner()), path.resolve(BIN, program), ...args], { cwd: "/" });
 }
 
 /** Copies a database to another server, or to the same one under another name, by pg_dump. Roles must be there. Resolves with a function that restores it. */
@@ -36,17 +36,29 @@ export async function dump(database) {
     };
 }
 
+function signalAll(pids, signal) {
+    for (const pid of pids) {
+        try {
+            process.kill(pid, signal);
+        } catch {
+            // it has ended meanwhile
+        }
+    }
+}
+
 class Server {
     constructor(dir, settings) {
         this.dir = dir;
         this.data = path.join(dir, "data");
         this.settings = { unix_socket_directories: dir, listen_addresses: "", port: 5432, shared_buffers: "16MB", fsync: "off", ...settings };
+        this.frozen = []; // process ids
         /** What makes a program use this server. */
         this.env = { PGHOST: dir, PGPORT: String(this.settings.port) };
     }
 
-    async start() {
-        const { settings } = this;
+    /** more: settings beside its own. */
+    async start(more = {}) {
+        const settings = { ...this.settings, ...more };
         const args = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
         // However the test ends, the kernel sees to it that no server outlives it.
         this.child = spawn("setpriv", [...(await asOwner()), "--pdeathsig", "KILL", path.join(BIN, "postgres"), "-D", this.data, ...args], { cwd: "/", stdio: "ignore" });
@@ -58,9 +70,55 @@ class Server {
         return new Database(name, this.env);
     }
 
-    async stop() {
-        this.child?.kill("SIGQUIT");
+    /** SIGQUIT is a crash, SIGINT an orderly end: clients are told, and standbys get the rest. */
+    async stop(signal = "SIGQUIT") {
+        signalAll(this.frozen, "SIGCONT");
+        this.frozen = [];
+        this.child?.kill(signal);
         await this.ended;
+    }
+
+    /** Stands still until it is stopped. The postmaster first: a frozen one starts no new process. */
+    async freeze() {
+        const { pid } = this.child;
+        process.kill(pid, "SIGSTOP");
+        const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+        this.frozen = [pid, ...children.trim().split(" ").map(Number)];
+        signalAll(this.frozen, "SIGSTOP");
+    }
+
+    /** Gets all that the other one commits, before that is told to the one who commits it. */
+    async synchronize(standby) {
+        const control = this.database("postgres");
+        await control.query("ALTER SYSTEM SET synchronous_standby_names = '*'");
+        await control.query("SELECT pg_reload_conf()");
+        await until(async () => (await control.value("SELECT max(sync_state) FROM pg_stat_replication")) === "sync", "the synchronous standby", PATIENCE_MS);
+        await control.end();
+        return standby;
+    }
+
+    /** Starts it again, as a standby of the other one. It must have been stopped in order. */
+    async startAsStandbyOf(primary) {
+        await runAsOwner("/usr/bin/touch", [path.join(this.data, "standby.signal")]);
+        await this.start({ primary_conninfo: `host=${primary.dir} port=5432 user=postgres` });
+    }
+
+    async caughtUp(primary) {
+        const position = await primary.value("SELECT pg_current_wal_lsn()");
+        await until(async () => (await this.database("postgres").value("SELECT pg_last_wal_replay_lsn() >= $1", [position])) === "t", "the standby", PATIENCE_MS);
+    }
+
+    /** Gets nothing new from the primary any more. */
+    async cutOff() {
+        const control = this.database("postgres");
+        await control.query("ALTER SYSTEM SET primary_conninfo = ''");
+        await control.query("SELECT pg_reload_conf()");
+        await until(async () => (await control.value("SELECT count(*) FROM pg_stat_wal_receiver")) === "0", "the end of its connection", PATIENCE_MS);
+    }
+
+    async promote() {
+        await this.database("postgres").query("SELECT pg_promote()");
+        await until(async () => (await this.database("postgres").value("SELECT pg_is_in_recovery()")) === "f", "the promotion", PATIENCE_MS);
     }
 }
 
@@ -91,23 +149,8 @@ export async function giveToServer(file) {
     if (process.getuid() === 0) await execute("chown", [process.env.TUPLECAST_TEST_PGUSER_OS, file]);
 }
 
-/** A standby that follows the server of scripts/with-postgres, until it is promoted. */
-export async function startStandby(t) {
-    const server = await newServer(t, ({ data }) => runAsOwner("pg_basebackup", ["--no-sync", "--checkpoint=fast", "--write-recovery-conf", `--pgdata=${data}`]));
-    server.caughtUp = async (primary) => {
-        const position = await primary.value("SELECT pg_current_wal_lsn()");
-        await until(async () => (await server.database("postgres").value("SELECT pg_last_wal_replay_lsn() >= $1", [position])) === "t", "the standby", PATIENCE_MS);
-    };
-    /** Gets nothing new from the primary any more. */
-    server.cutOff = async () => {
-        const control = server.database("postgres");
-        await control.query("ALTER SYSTEM SET primary_conninfo = ''");
-        await control.query("SELECT pg_reload_conf()");
-        await until(async () => (await control.value("SELECT count(*) FROM pg_stat_wal_receiver")) === "0", "the end of its connection", PATIENCE_MS);
-    };
-    server.promote = async () => {
-        await server.database("postgres").query("SELECT pg_promote()");
-        await until(async () => (await server.database("postgres").value("SELECT pg_is_in_recovery()")) === "f", "the promotion", PATIENCE_MS);
-    };
-    return server;
+/** A standby that follows the server of scripts/with-postgres, or another one, until it is promoted. */
+export function startStandby(t, primary) {
+    const source = primary ? ["--host", primary.dir, "--port", "5432", "--username", "postgres"] : [];
+    return newServer(t, ({ data }) => runAsOwner("pg_basebackup", ["--no-sync", "--checkpoint=fast", "--write-recovery-conf", ...source, `--pgdata=${data}`]));
 }
