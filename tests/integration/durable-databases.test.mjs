@@ -22,7 +22,8 @@ const LIMITS = { timeout: 120_000 };
 async function worksWithoutDurable(t, gateway, database, reason) {
     await gateway.ready(PATIENCE_MS);
     await until(async () => reason.test((await gateway.get("/readyz")).body), () => `${reason} in /readyz; the log:\n${gateway.log}`, PATIENCE_MS);
-    assert.match(gateway.log, new RegExp(`no durable channels reason="[^\\n]*${reason.source}`));
+    const line = new RegExp(`no durable channels reason="[^\\n]*${reason.source}`);
+    await until(() => line.test(gateway.log), () => `the reason in the log:\n${gateway.log}`, PATIENCE_MS);
     const stream = await subscribe(t, gateway.stream("chat"));
     await database.notify("chat", JSON.stringify({ n: 1 }));
     assert.equal((await stream.messages(1, PATIENCE_MS))[0].json.data.n, 1);

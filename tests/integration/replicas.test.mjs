@@ -1,5 +1,6 @@
 // Three gateways on one database behind HAProxy, with the configuration of etc/: one is killed, one stands still, all are
-// rolled, under load. A durable channel loses nothing. TUPLECAST_REPLICA_CLIENTS says how many clients, 40 by default.
+// rolled, under load. A durable channel loses nothing, and a live one nothing without saying so. TUPLECAST_REPLICA_CLIENTS says how many
+// clients, 40 by default.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -7,6 +8,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
+import { proveNothingLostSilently } from "./lib/counter.mjs";
 import { createDatabase } from "./lib/database.mjs";
 import { follow } from "./lib/follower.mjs";
 import { freePort, Gateway, run, startGateway } from "./lib/gateway.mjs";
@@ -99,16 +101,18 @@ test("killed, frozen and rolled under load: a durable channel loses nothing, and
             "the channel is durable",
             WAIT_MS,
         );
+    await database.createClassicTrigger("posts", "live");
     const front = await startHaproxy(t, gateways);
     const followers = [];
     while (followers.length < CLIENTS) {
         const portion = Array.from({ length: Math.min(100, CLIENTS - followers.length) }, () => follow(t, front.stream("posts_changes"), (json) => json.id));
         followers.push(...(await Promise.all(portion)));
     }
+    const live = await Promise.all(Array.from({ length: 12 }, () => follow(t, front.stream("live"), (json) => json.id)));
     t.diagnostic(`streams at first: ${await streamsOf(gateways)}`);
     const writer = startWriter(database);
     t.after(() => (writer.stopped = true));
-    const all = async (among) => (await streamsOf(among)).reduce((sum, count) => sum + count, 0) >= CLIENTS;
+    const all = async (among) => (await streamsOf(among)).reduce((sum, count) => sum + count, 0) >= CLIENTS + live.length;
     const move = async (what, among) => {
         const from = performance.now();
         await until(() => all(among), async () => `all streams on the others after ${what}: ${await streamsOf(among)}`, WAIT_MS);
@@ -143,4 +147,12 @@ test("killed, frozen and rolled under load: a durable channel loses nothing, and
         assert.deepEqual(follower.gaps, []);
     }
     t.diagnostic(`${ids.length} rows to each of ${CLIENTS} clients, none lost, doubled or out of order`);
+    const sums = { delivered: 0, missing: 0, gaps: 0 };
+    for (const follower of live) {
+        await follower.number(ids.at(-1), WAIT_MS);
+        for (const [name, value] of Object.entries(proveNothingLostSilently(ids, follower.seen))) sums[name] += value;
+        // Whoever came to another gateway was told: its ids are others.
+        assert.ok(follower.gaps.length > 0 && follower.gaps.every((reason) => reason === "restart" || reason === "outage"), String(follower.gaps));
+    }
+    t.diagnostic(`live: ${live.length} clients had ${sums.delivered} rows, and ${sums.gaps} gaps in which ${sums.missing} were missing`);
 });

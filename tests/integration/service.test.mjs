@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { createDatabase } from "./lib/database.mjs";
 import { follow } from "./lib/follower.mjs";
-import { freePort, run, startGateway } from "./lib/gateway.mjs";
+import { freePort, Gateway, run, startGateway } from "./lib/gateway.mjs";
 import { knock } from "./lib/knock.mjs";
 import { whileStopped } from "./lib/proc.mjs";
 import { startService } from "./lib/service_manager.mjs";
@@ -121,6 +121,32 @@ describe("the service manager", () => {
         });
         await until(() => heard() > before + 2, "signs of life again", DEADLINE_MS);
     });
+});
+
+test("processes that share a port have a part of the streams each, and while one restarts no connection is refused", async (t) => {
+    const database = await createDatabase(t);
+    const sharedPort = await freePort();
+    const services = [];
+    for (let i = 0; i < 2; i++) {
+        const management = await freePort();
+        const env = { ...database.env, TUPLECAST_MANAGEMENT_LISTEN: `127.0.0.1:${management}`, TUPLECAST_STREAMS_CLOSE_MS: "200" };
+        services.push({ management: new Gateway(management, {}), ...(await startService(t, env, { sharedPort })) });
+    }
+    const streamsOf = () => Promise.all(services.map(({ management }) => management.metric("tuplecast_streams")));
+    for (const { management } of services) await management.ready(DEADLINE_MS);
+    const followers = await Promise.all(Array.from({ length: 40 }, () => follow(t, services[0].gateway.stream("numbers"))));
+    const first = await streamsOf();
+    t.diagnostic(`streams: ${first}`);
+    assert.ok(first.every((count) => count > 0) && first[0] + first[1] === 40, String(first));
+    const knocking = knock(t, sharedPort);
+    for (const { manager, management } of services) {
+        await manager.restart();
+        await management.ready(DEADLINE_MS);
+    }
+    await until(async () => (await streamsOf()).reduce((a, b) => a + b) === 40, "all streams are back", DEADLINE_MS);
+    await database.notify("numbers", JSON.stringify({ n: 1 }));
+    for (const follower of followers) await follower.number(1, DEADLINE_MS);
+    assert.deepEqual((await knocking.stop()).failures, []);
 });
 
 test("across restarts no connection is refused, and durable channels lose nothing", async (t) => {

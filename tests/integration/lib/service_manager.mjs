@@ -85,10 +85,11 @@ export class ServiceManager extends Waitable {
 
 /**
  * Starts a gateway for the test `t` on a socket that the manager holds, or on its own one: {manager, gateway}, where
- * `gateway` is only to be asked for addresses and answers.
+ * `gateway` is only to be asked for addresses and answers. sharedPort: a port that others may have such a socket for, too.
  */
-export async function startService(t, env = {}, { address, args = ["serve"], ownSocket = false } = {}) {
-    const port = await freePort();
+export async function startService(t, env = {}, { address, args = ["serve"], ownSocket = false, sharedPort } = {}) {
+    const port = sharedPort ?? (await freePort());
+    if (sharedPort) address = `shared:${sharedPort}`;
     const all = { TUPLECAST_CHANNELS: "*", TUPLECAST_ACCESS_STREAMS: "open", TUPLECAST_LISTEN: `127.0.0.1:${ownSocket ? port : 9}`, ...env };
     const manager = new ServiceManager(ownSocket ? "none" : (address ?? String(port)), all, args);
     t.after(() => manager.end());

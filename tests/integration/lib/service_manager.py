@@ -1,6 +1,6 @@
 """Plays the service manager for one service, as systemd does with Type=notify and a socket unit.
 
-    service_manager.py ADDRESS PROGRAM [ARGUMENT]...     ADDRESS: PORT, /path or none
+    service_manager.py ADDRESS PROGRAM [ARGUMENT]...     ADDRESS: PORT, shared:PORT, /path or none
 
 It holds the listening socket while the program comes and goes, and hears what the program says. Commands on standard
 input: `start`, or the name of a signal for the program. On standard output, a JSON object a line: {"listening": true},
@@ -31,7 +31,9 @@ def listen():
     else:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", int(address)))
+        if address.startswith("shared:"):  # ReusePort=yes
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        listener.bind(("127.0.0.1", int(address.removeprefix("shared:"))))
     listener.listen(4096)
     return listener
 
