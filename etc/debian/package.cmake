@@ -9,6 +9,7 @@ browsers read with EventSource and anybody with curl. One connection to the
 database serves any number of clients; who reconnects gets what was missed, or
 is told that something is missing. Durable channels lose nothing, through
 restarts of the client, the gateway and the database.")
+# Whoever hands packages out writes themselves here (scripts/package tells how); this address can never be anybody's (RFC 2606).
 set(TUPLECAST_MAINTAINER "the tuplecast authors <tuplecast@packages.invalid>" CACHE STRING "Maintainer of the package")
 set(CPACK_DEBIAN_PACKAGE_MAINTAINER "${TUPLECAST_MAINTAINER}")
 set(CPACK_DEBIAN_PACKAGE_SECTION net)
