@@ -536,6 +536,7 @@ BEGIN
                 SELECT l.id INTO until_id FROM tuplecast.log l WHERE l.xid = xids[1] AND l.id > from_id ORDER BY l.xid, l.id
                 OFFSET until - greatest(from_number, befores[1]) - 1 LIMIT 1;
             END IF;
+            sizes[1] := sizes[1] - greatest(from_number - befores[1], 0); -- what is left of it, which the page must not go beyond
             befores[1] := greatest(from_number, befores[1]);
         ELSIF sizes[most] > large AND befores[most] + sizes[most] > until THEN
             most := most - 1;

@@ -74,6 +74,29 @@ test("who commits between a tick's snapshot and its reading of the log is in the
     assert.deepEqual(await read(0, 3, BYTES_MAX), [2, 1, 3]);
 });
 
+test("whatever a page holds, the pages of a log together have each event once, in order, also within and behind a large transaction", async (t) => {
+    const { database, tick } = await openLog(t);
+    let total = 0;
+    for (const sizes of [[3, 6000, 12000], [5001], [2, 5000, 7000, 1]]) {
+        for (const size of sizes) await database.query(`INSERT INTO things SELECT i, 'a' FROM generate_series(${total + 1}, ${(total += size)}) i`);
+        assert.equal(await tick(), sizes.reduce((sum, size) => sum + size));
+    }
+    const readPage = "SELECT kind, number, id_json FROM tuplecast.read_events($1, $2, '{things_changes}', $3, $4)";
+    for (const [start, count, pageBytes] of [[0, 16384, 1e9], [0, 16384, 300_000], [100, 16384, 700_000], [17_000, 16384, 1e9], [5_000, 4_000, 1e9], [7, 5_500, 200_000]]) {
+        const seen = [];
+        for (let place = start, end; place < total; place = end) {
+            const rows = await database.query(readPage, [place, count, BYTES_MAX, pageBytes]);
+            const events = rows.slice(0, rows.findIndex(([kind]) => kind === "end"));
+            end = Number(rows[events.length][1]);
+            assert.ok(end > place, `the page behind ${place} leads on`);
+            assert.ok(events.every(([, number, id]) => number === id), "a number is its event's");
+            seen.push(...events.map(([, number]) => Number(number)));
+        }
+        const expected = Array.from({ length: total - start }, (_, i) => start + i + 1);
+        assert.deepEqual([seen.length, seen.findIndex((number, i) => number !== expected[i])], [expected.length, -1], `from ${start} by ${count} events or ${pageBytes} bytes`);
+    }
+});
+
 test("events of a tick that was given up are refused, and not read as far as they are still there", async (t) => {
     const { database, write, tick, read } = await openLog(t);
     for (let id = 1; id <= 3; id++) {
