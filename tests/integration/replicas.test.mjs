@@ -3,47 +3,18 @@
 // clients, 40 by default.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { proveNothingLostSilently } from "./lib/counter.mjs";
 import { createDatabase } from "./lib/database.mjs";
 import { follow } from "./lib/follower.mjs";
-import { freePort, Gateway, run, startGateway } from "./lib/gateway.mjs";
-import { request, subscribe } from "./lib/sse.mjs";
+import { run, startGateway } from "./lib/gateway.mjs";
+import { startHaproxy } from "./lib/haproxy.mjs";
+import { subscribe } from "./lib/sse.mjs";
 import { until } from "./lib/until.mjs";
 
-const ETC = resolve(import.meta.dirname, "../../etc");
 const CLIENTS = Number(process.env.TUPLECAST_REPLICA_CLIENTS ?? 40);
 const TOKEN = "0123456789abcdef0123456789abcdef";
 const WAIT_MS = 60_000;
-
-async function startHaproxy(t, gateways) {
-    const dir = mkdtempSync(join(tmpdir(), "tuplecast-replicas-"));
-    const port = await freePort();
-    const servers = (suffix) => gateways.map((gateway, i) => `    server g${i} 127.0.0.1:${gateway.port}${suffix(i)}`).join("\n");
-    const text = readFileSync(join(ETC, "haproxy/haproxy.cfg"), "utf8")
-        .replace(/bind .*/, `bind 127.0.0.1:${port}`)
-        .replaceAll("/etc/haproxy/busy.http", join(ETC, "haproxy/busy.http"))
-        .replace("maxconn 20000", "maxconn 5000")
-        .replace("inter 2s", "inter 500ms")
-        .replace(/ {4}server one .* track .*/, servers((i) => ` track gateways/g${i}`))
-        .replace(/ {4}server one .*/, servers(() => ""));
-    writeFileSync(join(dir, "haproxy.cfg"), text);
-    const child = spawn("setpriv", ["--pdeathsig", "KILL", "haproxy", "-db", "-f", join(dir, "haproxy.cfg")], {
-        env: { PATH: `${process.env.PATH}:/usr/sbin` },
-        stdio: "ignore",
-    });
-    t.after(() => {
-        child.kill("SIGKILL");
-        rmSync(dir, { recursive: true, force: true });
-    });
-    const front = new Gateway(port, {});
-    await until(() => request(`${front.origin}/readyz`).then(({ status }) => status === 200, () => false), "HAProxy", WAIT_MS);
-    return front;
-}
 
 /** A row every 20 ms, in the order of ids. */
 function startWriter(database) {
@@ -102,7 +73,7 @@ test("killed, frozen and rolled under load: a durable channel loses nothing, and
             WAIT_MS,
         );
     await database.createClassicTrigger("posts", "live");
-    const front = await startHaproxy(t, gateways);
+    const front = await startHaproxy(t, gateways, WAIT_MS);
     const followers = [];
     while (followers.length < CLIENTS) {
         const portion = Array.from({ length: Math.min(100, CLIENTS - followers.length) }, () => follow(t, front.stream("posts_changes"), (json) => json.id));

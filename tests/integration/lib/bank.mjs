@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { createDatabase } from "./database.mjs";
 import { follow } from "./follower.mjs";
 import { Gateway, freePort, run } from "./gateway.mjs";
+import { sleep } from "./proc.mjs";
 import { subscribe } from "./sse.mjs";
 import { until } from "./until.mjs";
 
@@ -17,7 +18,7 @@ const WRITERS = 16;
 const PATIENCE_MS = 60_000; // the machine may be busy with other things
 
 /** The tables, and the shape of their triggers: one at statement level, one at row level. */
-const TABLES = { accounts: {}, orders: { update_of: ["version"], operations: ["UPDATE"], old: true } };
+export const TABLES = { accounts: {}, orders: { update_of: ["version"], operations: ["UPDATE"], old: true } };
 const CHANNELS = Object.keys(TABLES).map((table) => `${table}_changes`);
 
 /** A generator of the same numbers for the same seed: mulberry32. */
@@ -31,8 +32,8 @@ export function dice(seed) {
 }
 
 /** A gateway that the test may kill and freeze; gone with the test. */
-export async function startOne(t, env) {
-    const gateway = new Gateway(await freePort(), { TUPLECAST_CHANNELS: "*", TUPLECAST_TRIGGERS_TOKEN: TOKEN, ...env });
+export async function startOne(t, env, args = []) {
+    const gateway = new Gateway(await freePort(), { TUPLECAST_CHANNELS: "*", TUPLECAST_TRIGGERS_TOKEN: TOKEN, ...env }, args);
     t.after(async () => {
         if (gateway.running) gateway.signal("SIGCONT");
         if (gateway.running) await gateway.kill();
@@ -64,8 +65,8 @@ export function knowsDurable(t, gateway, channel) {
     );
 }
 
-/** A database with two tables and durable triggers, and gateways: settings has one entry of further environment for each. */
-export async function openBank(t, { database, settings = [{}, {}] } = {}) {
+/** A database with two tables and durable triggers, and gateways: settings has one entry of further environment for each, args one of arguments. */
+export async function openBank(t, { database, settings = [{}, {}], args = [] } = {}) {
     database ??= await createDatabase(t);
     const { code, stderr } = await run(["setup"], database.env);
     assert.equal(code, 0, stderr);
@@ -74,7 +75,7 @@ export async function openBank(t, { database, settings = [{}, {}] } = {}) {
         await database.query(`INSERT INTO ${table} SELECT i, 0 FROM generate_series(1, $1::int) i`, [ROWS]);
     }
     const gateways = [];
-    for (const env of settings) gateways.push(await startOne(t, { ...database.env, ...env }));
+    for (const [i, env] of settings.entries()) gateways.push(await startOne(t, { ...database.env, ...env }, args[i]));
     for (const [table, definition] of Object.entries(TABLES)) {
         const response = await put(gateways[0], table, definition);
         assert.equal(response.status, 201, response.body);
@@ -88,9 +89,10 @@ export class Writers {
     committed = 0;
     rolledBack = 0;
 
-    /** wanted may be lowered later. padding: so many bytes more in each row. */
-    constructor(database, seed, wanted, { padding = 0 } = {}) {
+    /** wanted may be lowered later. padding: so many bytes more in each row; betweenMs: from one transaction of a writer to its next, about. */
+    constructor(database, seed, wanted, { padding = 0, betweenMs = 0 } = {}) {
         this.wanted = wanted;
+        this.betweenMs = betweenMs;
         this.padding = "-".repeat(padding);
         this.done = Promise.all(Array.from({ length: WRITERS }, (_, i) => this.#write(database, `${seed}.${i}`, dice(seed * 1000 + i))));
     }
@@ -106,10 +108,11 @@ export class Writers {
             try {
                 client ??= await database.connect();
                 await this.#transaction(client, `${name}.${turn}${this.padding}`, random);
+                if (this.betweenMs) await sleep(2 * random() * this.betweenMs);
             } catch {
                 await client?.end().catch(() => {});
                 client = undefined; // the server is away: what became of the COMMIT, the table knows
-                await new Promise((resolve) => setTimeout(resolve, 50));
+                await sleep(50);
             }
         }
         await client?.end().catch(() => {});
@@ -235,7 +238,7 @@ async function countOne(database, reader) {
 }
 
 /** Every tick goes on where the one before ended: there were never two leads at once. */
-async function checkTicks(database) {
+export async function checkTicks(database) {
     const broken = await database.value(
         "SELECT count(*) FROM tuplecast.tick a JOIN tuplecast.tick b ON b.number = a.number + 1 WHERE b.base <> a.base + a.count",
     );

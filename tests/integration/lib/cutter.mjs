@@ -1,12 +1,20 @@
 // A TCP relay that a test can cut, in front of the gateway or of its database: the client loses its connection, the server goes on.
 
 import net from "node:net";
+import { Transform } from "node:stream";
 
-/** Resolves with {port, origin, connections, cut(), refuse(), freeze(), thaw(), lead(target)}; goes away with the test `t`. target: a port, or a socket's path. */
+/** Resolves with {port, origin, connections, delayMs, cut(), refuse(), freeze(), thaw(), lead(target)}; goes away with the test `t`. target: a port, or a socket's path. */
 export async function startCutter(t, target) {
     const pairs = new Set();
     let frozen = false;
     let refusing = false;
+    const slowly = () =>
+        new Transform({
+            transform(chunk, _, done) {
+                if (cutter.delayMs) setTimeout(done, cutter.delayMs, null, chunk);
+                else done(null, chunk);
+            },
+        });
     const server = net.createServer((client) => {
         if (refusing) return client.resetAndDestroy();
         const upstream = typeof target === "string" ? net.connect(target) : net.connect(target, "127.0.0.1");
@@ -19,10 +27,12 @@ export async function startCutter(t, target) {
             upstream.destroy();
         };
         for (const socket of pair) socket.on("error", drop).on("close", drop);
-        if (!frozen) client.pipe(upstream).pipe(client);
+        if (!frozen) client.pipe(slowly()).pipe(upstream).pipe(slowly()).pipe(client);
     });
     const cutter = {
         connections: 0,
+        /** How long each piece takes, of at most 64 KiB, one after the other. */
+        delayMs: 0,
         cut() {
             for (const [client, upstream] of pairs) {
                 client.resetAndDestroy();

@@ -1,0 +1,277 @@
+// What happens to the database. Each fault: {name, cost, needs, lastS, inject(world, random), heal(world, what inject gave)}.
+
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { put, TOKEN } from "../integration/lib/bank.mjs";
+import { server } from "../integration/lib/database.mjs";
+import { sleep } from "../integration/lib/proc.mjs";
+import { until } from "../integration/lib/until.mjs";
+import { insertBulk, makeNoise } from "./writers.mjs";
+
+const OUTAGE = "live: gap outage; durable: nothing";
+const WAITING = "changes come later";
+const NOTHING = "nothing";
+
+const OURS = "datname = current_database() AND application_name = 'tuplecast'";
+
+/** Statements in one transaction that is left open until heal. */
+function holdOpen(...statements) {
+    return {
+        async inject({ database }) {
+            const client = await database.connect();
+            await client.query("BEGIN");
+            for (const statement of statements) await client.query(statement);
+            return client;
+        },
+        heal: (_, client) => client.end(),
+    };
+}
+
+/** Runs step(client, ms since the start) again and again until heal; what fails is tried again. */
+function storm(step) {
+    return {
+        inject({ database }) {
+            const state = { stopped: false };
+            const run = async () => {
+                const client = await database.connect();
+                const from = performance.now();
+                while (!state.stopped) {
+                    await client.query("SET lock_timeout = '1s'");
+                    await step(client, performance.now() - from).catch(() => client.query("ROLLBACK"));
+                    await sleep(20);
+                }
+                await client.end();
+            };
+            state.done = run();
+            return state;
+        },
+        async heal(_, state) {
+            state.stopped = true;
+            await state.done;
+        },
+    };
+}
+
+async function killPostmaster() {
+    const { stdout } = await promisify(execFile)("head", ["-1", `${process.env.TUPLECAST_TEST_PGDATA}/postmaster.pid`]);
+    process.kill(Number(stdout), "SIGKILL");
+}
+
+const up = (world) => world.serverIsUp();
+
+const AWAY = [
+    { name: "database: fast restart", cost: OUTAGE, inject: () => server("restart") },
+    { name: "database: crash (immediate stop)", cost: OUTAGE, inject: () => server("immediate") },
+    { name: "database: its main process is killed", cost: OUTAGE, inject: killPostmaster, heal: up },
+    { name: "database: away for 5 s", cost: OUTAGE, lastS: 5, inject: () => server("stop"), heal: up },
+    {
+        name: "database: one of our backends is killed (crash recovery)",
+        cost: OUTAGE,
+        async inject({ database }) {
+            const pid = await database.value(`SELECT pid FROM pg_stat_activity WHERE ${OURS} LIMIT 1`);
+            if (pid) process.kill(Number(pid), "SIGKILL");
+        },
+        heal: up,
+    },
+    { name: "database: frozen for 9 s", cost: OUTAGE, lastS: 9, inject: () => server("freeze"), heal: () => server("thaw") },
+    {
+        name: "database: all our sessions are terminated, three times",
+        cost: OUTAGE,
+        async inject({ database }) {
+            for (let times = 0; times < 3; times++) {
+                await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${OURS}`);
+                await sleep(700);
+            }
+        },
+    },
+    {
+        name: "database: no connection left for us for 5 s",
+        cost: OUTAGE,
+        lastS: 5,
+        async inject({ root, database }) {
+            const clients = [];
+            const open = async () => clients.push(await root.connect()) < 120;
+            while (await open().catch(() => false));
+            await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${OURS}`).catch(() => {});
+            while (await open().catch(() => false));
+            return clients;
+        },
+        heal: (_, clients) => Promise.all(clients.map((client) => client.end().catch(() => {}))),
+    },
+    {
+        name: "database: its clock is an hour ahead after a restart",
+        cost: OUTAGE,
+        needs: "clock",
+        lastS: 3,
+        inject: ({ clock }) => restartWith({ ...clock.env, FAKETIME_TIMESTAMP_FILE: "", FAKETIME: "+3600s" }),
+        heal: () => server("restart"),
+    },
+];
+
+/** Restarts the server with more in its environment. */
+async function restartWith(env) {
+    const before = { ...process.env };
+    await server("stop");
+    Object.assign(process.env, env);
+    try {
+        await server("start");
+    } finally {
+        for (const name of Object.keys(env)) before[name] === undefined ? delete process.env[name] : (process.env[name] = before[name]);
+    }
+}
+
+/** Something is full until heal, and the server may not survive that. */
+function full(volume, step) {
+    return {
+        needs: "volumes",
+        lastS: 4,
+        async inject({ volumes, root, database }) {
+            await volumes.fill(volume);
+            await step({ root, database }).catch(() => {});
+        },
+        async heal(world) {
+            await world.volumes.empty(volume);
+            await world.serverIsUp();
+        },
+    };
+}
+
+const FULL = [
+    {
+        name: "database: no space left for the log of durable channels",
+        cost: "writers of durable tables get the server's error; else nothing",
+        // Enough for the last page of each partition, and more.
+        ...full("log", async ({ database }) => insertBulk(await database.connect(), 20_000)),
+    },
+    {
+        name: "database: no space left for the write-ahead log (PANIC)",
+        cost: OUTAGE,
+        ...full("wal", async ({ root }) => {
+            for (let n = 0; n < 100; n++) await root.query("SELECT pg_logical_emit_message(false, 'soak', repeat('x', 10000000))");
+        }),
+    },
+];
+
+const LOCKS = [
+    { name: "lock: on the log of durable channels, 4 s", cost: WAITING, lastS: 4, ...holdOpen("LOCK tuplecast.log IN ACCESS EXCLUSIVE MODE") },
+    { name: "lock: on the ticks, 4 s", cost: WAITING, lastS: 4, ...holdOpen("LOCK tuplecast.tick IN ACCESS EXCLUSIVE MODE") },
+    { name: "lock: on watched tables, 4 s", cost: WAITING, lastS: 4, ...holdOpen("LOCK accounts, ticker IN ACCESS EXCLUSIVE MODE") },
+    {
+        name: "transaction: a long one that changed a watched row, 6 s",
+        cost: NOTHING,
+        lastS: 6,
+        async inject({ database }) {
+            const client = await database.connect();
+            await client.query("BEGIN");
+            await client.query("UPDATE accounts SET version = version + 1, signed = $1 WHERE id = 1", [`long.${performance.now()}`]);
+            return client;
+        },
+        async heal(_, client) {
+            await client.query("COMMIT");
+            await client.end();
+        },
+    },
+    {
+        name: "transaction: idle, and holds back xmin, 6 s",
+        cost: NOTHING,
+        lastS: 6,
+        ...holdOpen("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM accounts", "SELECT pg_current_xact_id()"),
+    },
+    {
+        name: "transaction: a huge one, 100,000 rows",
+        cost: WAITING,
+        async inject({ database }) {
+            const client = await database.connect();
+            await insertBulk(client, 100_000).finally(() => client.end());
+        },
+    },
+];
+
+const LOAD = [
+    { name: "server: checkpoints one after the other, 4 s", cost: NOTHING, lastS: 4, ...storm((client) => client.query("CHECKPOINT")) },
+    {
+        name: "notify: a stranger floods an allowed channel, 4 s",
+        cost: "the flooded channel may lag",
+        lastS: 4,
+        ...storm((client) => makeNoise(client, 1000)),
+    },
+    {
+        name: "notify: forged events on a durable channel, 4 s",
+        cost: NOTHING,
+        lastS: 4,
+        ...storm((client) =>
+            client.query(
+                `SELECT pg_notify('accounts_changes', '{"table":"accounts","type":"UPDATE","id":1,"data":{"id":1,"version":' || n || ',"signed":"forged"}}')
+                 FROM generate_series(1, 200) n`,
+            ),
+        ),
+    },
+    {
+        name: "notify: a listener that never reads fills the queue, 6 s",
+        cost: NOTHING,
+        lastS: 6,
+        async inject({ database }) {
+            const sleeper = await database.connect();
+            await sleeper.query("LISTEN noise");
+            await sleeper.query("BEGIN");
+            await sleeper.query("SELECT 1");
+            const client = await database.connect();
+            await makeNoise(client, 3000, "x".repeat(4000)).finally(() => client.end());
+            return sleeper;
+        },
+        heal: (_, sleeper) => sleeper.end(),
+    },
+    {
+        name: "schema: ALTER TABLE on watched tables, 4 s",
+        cost: WAITING,
+        lastS: 4,
+        ...storm(async (client) => {
+            for (const table of ["accounts", "ticker"]) {
+                await client.query(`ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS extra text DEFAULT 'x'`);
+                await client.query(`ALTER TABLE ${table} DROP COLUMN extra`);
+            }
+        }),
+    },
+    {
+        name: "schema: TRUNCATE of a watched table, 4 s",
+        cost: "an event TRUNCATE each",
+        lastS: 4,
+        ...storm(async (client) => {
+            await insertBulk(client, 50);
+            await client.query("TRUNCATE bulk");
+        }),
+    },
+    {
+        name: "schema: VACUUM FULL of watched tables and of the log",
+        cost: WAITING,
+        inject: async ({ database }) => {
+            const client = await database.connect();
+            for (const table of ["accounts", "ticker", "tuplecast.log", "tuplecast.tick"]) await client.query(`VACUUM FULL ${table}`);
+            await client.end();
+        },
+    },
+    {
+        name: "triggers: made, replaced and dropped all the time, 4 s",
+        cost: WAITING,
+        lastS: 4,
+        inject({ steady }) {
+            const state = { stopped: false };
+            const run = async () => {
+                for (let n = 0; !state.stopped; n++) {
+                    await put(steady, "spare", { durable: n % 2 === 0, channel: `spare_${n % 5}` });
+                    await put(steady, "accounts");
+                    if (n % 3 === 0) await steady.get("/triggers/spare", { method: "DELETE", headers: { Authorization: `Bearer ${TOKEN}` } });
+                }
+            };
+            state.done = run();
+            return state;
+        },
+        async heal({ steady }, state) {
+            state.stopped = true;
+            await state.done;
+            await until(async () => (await put(steady, "accounts")).status === 200, "the trigger is as it was", 30_000);
+        },
+    },
+];
+
+export default [...AWAY, ...FULL, ...LOCKS, ...LOAD];
