@@ -31,20 +31,22 @@ const readOn = ({ fleet }) => fleet.all("readOn");
 
 export default [
     {
-        name: "clients: a fifth reads nothing for 8 s",
+        name: "clients: a fifth reads nothing for 8 s, while much is written",
         cost: "live: gap lagged, if they fall behind",
         lastS: 8,
-        async inject({ fleet }) {
+        async inject({ fleet, burst }) {
             await fleet.all("stopReading", { share: 0.2 });
+            await burst(400);
         },
         heal: readOn,
     },
     {
-        name: "clients: a third crawls for 8 s",
+        name: "clients: a third crawls for 8 s, while much is written",
         cost: "live: gap lagged, if they fall behind",
         lastS: 8,
-        async inject({ fleet }) {
+        async inject({ fleet, burst }) {
             await fleet.all("crawl", { share: 1 / 3, ms: 400 });
+            await burst(400);
         },
         heal: readOn,
     },

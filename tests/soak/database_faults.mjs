@@ -52,9 +52,11 @@ function storm(step) {
     };
 }
 
+/** Its children notice one after the other; until the last one is gone no server can be started. */
 async function killPostmaster() {
     const { stdout } = await promisify(execFile)("head", ["-1", `${process.env.TUPLECAST_TEST_PGDATA}/postmaster.pid`]);
     process.kill(Number(stdout), "SIGKILL");
+    await until(() => server("start").then(() => true, () => false), "a new server", 60_000);
 }
 
 const up = (world) => world.serverIsUp();
@@ -62,7 +64,7 @@ const up = (world) => world.serverIsUp();
 const AWAY = [
     { name: "database: fast restart", cost: OUTAGE, inject: () => server("restart") },
     { name: "database: crash (immediate stop)", cost: OUTAGE, inject: () => server("immediate") },
-    { name: "database: its main process is killed", cost: OUTAGE, inject: killPostmaster, heal: up },
+    { name: "database: its main process is killed", cost: OUTAGE, inject: killPostmaster },
     { name: "database: away for 5 s", cost: OUTAGE, lastS: 5, inject: () => server("stop"), heal: up },
     {
         name: "database: one of our backends is killed (crash recovery)",
@@ -120,14 +122,15 @@ async function restartWith(env) {
     }
 }
 
-/** Something is full until heal, and the server may not survive that. */
+/** Something is full until heal: step must fail, and the server may not survive that. */
 function full(volume, step) {
     return {
         needs: "volumes",
         lastS: 4,
         async inject({ volumes, root, database }) {
             await volumes.fill(volume);
-            await step({ root, database }).catch(() => {});
+            const failed = await step({ root, database }).then(() => false, () => true);
+            if (!failed) throw new Error(`the volume "${volume}" is not full`);
         },
         async heal(world) {
             await world.volumes.empty(volume);
@@ -140,8 +143,11 @@ const FULL = [
     {
         name: "database: no space left for the log of durable channels",
         cost: "writers of durable tables get the server's error; else nothing",
-        // Enough for the last page of each partition, and more.
-        ...full("log", async ({ database }) => insertBulk(await database.connect(), 20_000)),
+        // More than the last page of a partition has room for.
+        ...full("log", async ({ database }) => {
+            const client = await database.connect();
+            await insertBulk(client, 20_000).finally(() => client.end());
+        }),
     },
     {
         name: "database: no space left for the write-ahead log (PANIC)",

@@ -11,7 +11,7 @@ class Crew {
     #last = 0;
 
     constructor() {
-        this.child = fork(path.join(import.meta.dirname, "readers.mjs"), { serialization: "advanced" });
+        this.child = fork(path.join(import.meta.dirname, "readers.mjs"), { serialization: "advanced", execArgv: [] });
         this.child.on("message", ({ number, answer }) => {
             this.#asked.get(number)(answer);
             this.#asked.delete(number);

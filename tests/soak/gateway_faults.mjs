@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { sleep } from "../integration/lib/proc.mjs";
 import { server } from "../integration/lib/database.mjs";
 import { lead } from "../integration/lib/bank.mjs";
+import { until } from "../integration/lib/until.mjs";
 import { configurationText, execute } from "./world.mjs";
 
 const RESTART = "live: gap restart; durable: nothing";
@@ -22,12 +23,13 @@ const frozen = (choose) => ({
     heal: (_, gateway) => gateway.signal("SIGCONT"),
 });
 
-/** The gateway's file changes until heal, by reloads; each reload must go as `wanted` says. */
-const reloaded = (text, wanted) => ({
+/** The gateway's file changes until heal, by reloads; each reload must go as `wanted` says. What else is to be done then, `then` does. */
+const reloaded = (text, wanted, then = () => {}) => ({
     async inject(world, random) {
         const gateway = world.gateways[Math.floor(random() * world.gateways.length)];
         const said = await world.reload(gateway, text);
         if (!wanted.test(said)) throw new Error(`the reload: ${said}`);
+        await then(world);
         return gateway;
     },
     heal: (world, gateway) => world.reload(gateway, configurationText()),
@@ -98,7 +100,9 @@ const ONE = [
         name: "gateway: may use 1 MiB only (limits.memory_bytes), 5 s",
         cost: "new streams may be told `busy`; live: gap expired or lagged for who comes back",
         lastS: 5,
-        ...reloaded(configurationText({ limits: { memory_bytes: 1048576 } }), /^(?!.*not reloaded)/),
+        ...reloaded(configurationText({ limits: { memory_bytes: 1048576, channel_memory_bytes: 65536 } }), /^(?!.*not reloaded)/, (world) =>
+            world.burst(100),
+        ),
     },
     {
         name: "gateway: allocations fail, 5 s",
@@ -113,6 +117,7 @@ const ONE = [
         heal({ malloc }, timer) {
             clearInterval(timer);
             malloc.control.fail(0);
+            if (malloc.control.failed === 0) throw new Error("no allocation failed");
         },
     },
 ];
@@ -123,8 +128,15 @@ async function limit(pid, count = "") {
     await execute("prlimit", [`--pid=${pid}`, `--nofile=${count || hard}:`]);
 }
 
+/** Puts the clock of gateway 1, which its answers show. */
+async function putClock({ clock, gateways }, seconds) {
+    await clock.put(seconds);
+    const error = async () => Date.parse((await gateways[1].get("/livez")).headers.date) - Date.now() - seconds * 1000;
+    await until(async () => Math.abs(await error()) < 60_000, "the clock is put", 30_000);
+}
+
 /** Its clock jumps there and stays so until heal, when it jumps back. */
-const clockJumps = (seconds) => ({ needs: "clock", lastS: 4, inject: ({ clock }) => clock.put(seconds), heal: ({ clock }) => clock.put(0) });
+const clockJumps = (seconds) => ({ needs: "clock", lastS: 4, inject: (world) => putClock(world, seconds), heal: (world) => putClock(world, 0) });
 
 const EVERYTHING = [
     { name: "clock: a gateway's jumps a day ahead", cost: NOTHING, ...clockJumps(86400) },

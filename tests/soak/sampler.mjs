@@ -4,7 +4,9 @@ import { descriptors, isSanitized, memoryBytes } from "../integration/lib/proc.m
 
 /** How much more the last quarter's median may be than the first one's. */
 export const LIMITS = { memoryShare: 0.2, memoryBytes: 8 << 20, descriptors: 16 };
-const ENOUGH = 8; // samples of one process
+const WARM_S = 60; // what a process does before that is not looked at
+const ENOUGH = 8; // samples
+const LONG_ENOUGH_S = 120; // from the first one to the last
 
 function median(numbers) {
     return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
@@ -30,9 +32,10 @@ export class Sampler {
         }
     }
 
-    /** Of each process that was seen often enough: the medians of its first and last quarter, and whether it has grown. */
+    /** Of each process that was seen for long enough: the medians of its first and last quarter, and whether it has grown. */
     growth() {
-        const lists = [...this.#samples.values()].filter((list) => list.length >= ENOUGH);
+        const warm = [...this.#samples.values()].map((list) => list.filter(({ atS }) => atS > list[0].atS + WARM_S));
+        const lists = warm.filter((list) => list.length >= ENOUGH && list.at(-1).atS - list[0].atS >= LONG_ENOUGH_S);
         return lists.map((list) => {
             const quarter = Math.floor(list.length / 4);
             const medians = (part) => Object.fromEntries(["streams", "memory", "descriptors"].map((name) => [name, median(part.map((sample) => sample[name]))]));

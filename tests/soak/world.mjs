@@ -19,7 +19,7 @@ import { fakeClock } from "./clock.mjs";
 import { Fleet } from "./fleet.mjs";
 import { openNetwork } from "./network.mjs";
 import { openVolumes } from "./volumes.mjs";
-import { NumberWriters } from "./writers.mjs";
+import { burst, NumberWriters } from "./writers.mjs";
 
 export const execute = promisify(execFile);
 export const PATIENCE_MS = 60_000;
@@ -126,9 +126,14 @@ export class World {
         return truth;
     }
 
+    /** The same, when the connection may be gone. */
+    #truthSoon(deadlineMs = PATIENCE_MS) {
+        return until(() => this.truth().catch(() => null), "an answer of the database", deadlineMs);
+    }
+
     /** Waits until every reader is ready and where the tables were when this was asked. */
     async inStep(deadlineMs = PATIENCE_MS) {
-        const truth = await until(() => this.truth().catch(() => null), "an answer of the database", deadlineMs);
+        const truth = await this.#truthSoon(deadlineMs);
         let behind;
         await until(async () => (behind = await this.fleet.behind(truth)) === 0, () => `${behind} readers are not in step`, deadlineMs);
     }
@@ -146,7 +151,13 @@ export class World {
         );
     }
 
-    /** Gateways that ended without having been killed: {index, log}; they are started again. */
+    /** So many large rows, of 6 kB, on a live channel and on a durable one. */
+    burst = async (count) => {
+        const client = await this.database.connect();
+        await burst(client, count).finally(() => client.end());
+    };
+
+    /** Starts the gateways that have ended; resolves with their indexes. */
     async restartTheDead() {
         const dead = this.gateways.filter((gateway) => !gateway.running);
         for (const gateway of dead) await gateway.start();
@@ -166,7 +177,7 @@ export class World {
         this.writers.wanted = 0;
         await this.writers.done;
         await this.numbers.stop();
-        const truth = await this.truth();
+        const truth = await this.#truthSoon();
         await this.inStep().catch(() => {}); // who is not, says so below
         return { truth, sums: await this.fleet.end(truth) };
     }

@@ -22,6 +22,16 @@ export async function insertBulk(client, count) {
     await client.query("COMMIT");
 }
 
+/** So many large rows on both kinds of channel, each in a transaction of its own. */
+export async function burst(client, count) {
+    for (let i = 0; i < count; i++) {
+        await client.query("BEGIN");
+        await client.query("INSERT INTO ticker VALUES ($1, 'burst', repeat('x', 6000))", [await take(client, "ticker_changes", 1)]);
+        await client.query("UPDATE accounts SET version = version + 1, signed = $2 || repeat('x', 6000) WHERE id = $1", [1 + (i % 20), `burst.${performance.now()}-`]);
+        await client.query("COMMIT");
+    }
+}
+
 /** NOTIFYs so many numbers on the channel `noise`, which belongs to nobody; filler makes each larger. */
 export async function makeNoise(client, count, filler = "") {
     await client.query("BEGIN");
