@@ -94,10 +94,14 @@ void durable_read_tick(struct durable_reader *reader)
     }
     /* Too many to be listed: maybe one of them is new. */
     reader->names_changed |= news > 0 || !tick->channels;
-    char *names = channels->count > 0 ? history_reader_array(channels) : NULL;
-    if (!names) {
+    if (channels->count == 0) {
         finish_tick(reader);
         durable_go_on(reader);
+        return;
+    }
+    char *names = history_reader_array(channels);
+    if (!names) {
+        query_queue_reset(reader->queue, "out of memory");
         return;
     }
     snprintf(base, sizeof(base), "%" PRIu64, tick->base);

@@ -55,20 +55,20 @@ export class Reader {
             const request = http.get(this.#url(), { headers, agent: false }, (response) => {
                 clearTimeout(timer);
                 this.#response = response;
+                response.on("error", () => {}).on("close", resolve); // not before all that came is read
                 if (response.statusCode !== 200) {
                     this.complaints.add(`answer ${response.statusCode}, after which a browser never comes back`);
-                    request.destroy();
+                    this.cut();
                     return;
                 }
                 this.connections++;
                 const parser = new Parser();
                 response.on("data", (chunk) => this.#read(parser, chunk));
-                response.on("error", resolve).on("close", resolve);
             });
             this.#request = request;
             const timer = setTimeout(() => request.destroy(new Error("no answer")), CONNECT_MS);
-            request.on("socket", (socket) => socket.setTimeout(SILENCE_MS, () => !this.waiting && request.destroy(new Error("silence"))));
-            request.on("error", reject).on("close", resolve);
+            request.on("socket", (socket) => socket.setTimeout(SILENCE_MS, () => this.waiting || this.pauseMs || this.cut()));
+            request.on("error", (error) => request.res ?? reject(error)).on("close", () => request.res ?? resolve());
         });
     }
 
@@ -110,8 +110,9 @@ export class Reader {
         return this.ready && [...this.checks.values()].every((check) => check.inStep(truth));
     }
 
-    /** Loses its connection. */
+    /** Loses its connection, and what was not read yet. */
     cut() {
+        this.#response?.destroy();
         this.#request?.destroy();
     }
 

@@ -15,9 +15,8 @@ function difference(a, b) {
     return result;
 }
 
-/** One fault, from its beginning until all is well again. What goes wrong here is in `problems`. */
-export async function meet(world, fault, random) {
-    const before = await world.fleet.sums();
+/** One fault, from its beginning until all is well again. What goes wrong with that is in `problems`. */
+async function meet(world, fault, random) {
     const problems = [];
     const failed = (what) => (error) => void problems.push(`${what}: ${error.message.slice(0, 500)}`);
     const from = performance.now();
@@ -41,14 +40,7 @@ export async function meet(world, fault, random) {
     for (const index of await world.restartTheDead()) problems.push(`gateway ${index} ended by itself: ${world.gateways[index].log.slice(-1000)}`);
     await world.inStep().catch(failed("afterwards"));
     const end = performance.now();
-    const after = await world.fleet.sums();
-    return {
-        fault,
-        tookS: (end - from) / 1000,
-        recoveredS: (end - healed) / 1000,
-        ...difference(before, after),
-        problems: [...problems, ...(after.wrong > before.wrong ? after.texts : [])],
-    };
+    return { fault, tookS: (end - from) / 1000, recoveredS: (end - healed) / 1000, problems };
 }
 
 /**
@@ -61,15 +53,20 @@ export async function soak(world, { faults, seconds, everyS, warmUpS = 30, seed,
     const sampler = new Sampler(world.gateways);
     await sleep(warmUpS * 1000);
     const from = performance.now();
+    let before = await world.fleet.sums();
     for (let turn = 0; performance.now() - from < seconds * 1000; turn++) {
         const next = faults.next();
         if (next.done) break;
         const outcome = await meet(world, next.value, random);
-        outcomes.push(outcome);
-        say(outcome, performance.now() - from);
         // What is left of its time is calm: only then gateways can be compared.
         do await sampler.take((performance.now() - from) / 1000);
         while (performance.now() - from < (turn + 1) * everyS * 1000 && (await sleep(1000), true));
+        const after = await world.fleet.sums();
+        Object.assign(outcome, difference(before, after));
+        if (outcome.wrong > 0) outcome.problems.push(...after.texts.filter((text) => !before.texts.includes(text)));
+        before = after;
+        outcomes.push(outcome);
+        say(outcome, performance.now() - from);
     }
     const { truth, sums } = await world.end();
     const problems = world.gateways.filter(({ log }) => SANITIZER.test(log)).map(({ log }) => SANITIZER.exec(log)[0]);
