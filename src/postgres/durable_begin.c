@@ -24,23 +24,25 @@ static void on_name(void *context, const PGresult *row, int number)
 
     (void)number;
     if (text_list_add(&reader->names, PQgetvalue(row, 0, 0)) < 0)
-        reader->names_changed = true;
+        reader->names_cut = true;
 }
 
 static void on_names(void *context, const char *sqlstate, const char *message)
 {
     struct durable_reader *reader = context;
 
-    if (!durable_failed(reader, sqlstate, message)) {
-        hub_durable_channels(reader->hub, reader->names.items, reader->names.count);
+    if (durable_failed(reader, sqlstate, message))
+        return;
+    if (reader->names_cut || hub_durable_channels(reader->hub, reader->names.items, reader->names.count) < 0)
+        query_queue_reset(reader->queue, "out of memory");
+    else
         durable_go_on(reader);
-    }
 }
 
 void durable_ask_names(struct durable_reader *reader)
 {
     text_list_done(&reader->names);
-    reader->names_changed = false;
+    reader->names_changed = reader->names_cut = false;
     durable_ask(reader, "SELECT tuplecast.durable_channels()", NULL, 0, on_name, on_names);
 }
 

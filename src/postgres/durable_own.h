@@ -30,6 +30,7 @@ struct durable_reader {
     bool busy;    /* a query is on its way: its answer goes on */
     bool stopping;
     bool names_changed;    /* triggers were put or dropped */
+    bool names_cut;        /* of those being collected some are missing */
     bool woken, hinted;    /* by a writer; by the lead's tick */
     bool is_held;          /* there are changes that cannot be told yet */
     bool position_checked; /* since the connection is up */
@@ -48,7 +49,8 @@ struct durable_reader {
     struct durable_stats stats;
 };
 
-/* Sends a query; its answer must call durable_failed first. Parameters are copied. */
+/* Sends a query; its answer must call durable_failed first. Parameters are copied. Without memory the connection is
+ * made anew, and everything looked at again. */
 void durable_send(struct durable_reader *reader, const struct query *query);
 void durable_ask(struct durable_reader *reader, const char *sql, const char *const *parameters, int count,
                  void (*on_row)(void *context, const PGresult *row, int number),

@@ -16,9 +16,12 @@ enum {
 
 void durable_send(struct durable_reader *reader, const struct query *query)
 {
-    reader->busy = query_queue_add(reader->queue, query) == 0;
-    if (!reader->busy)
-        loop_timer_set(&reader->timer, DURABLE_POLL_MS, 0);
+    /* Before: when sending fails, the answer comes at once. */
+    reader->busy = true;
+    if (query_queue_add(reader->queue, query) == 0)
+        return;
+    reader->busy = false;
+    query_queue_reset(reader->queue, "out of memory");
 }
 
 void durable_ask(struct durable_reader *reader, const char *sql, const char *const *parameters, int count,

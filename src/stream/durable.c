@@ -40,15 +40,17 @@ void hub_include_channels(struct hub *hub)
         open_ready(hub);
 }
 
-void hub_durable_channels(struct hub *hub, char *const *names, size_t count)
+int hub_durable_channels(struct hub *hub, char *const *names, size_t count)
 {
     struct hub_state *state = &hub->state;
+    struct text_list copy = {0};
     struct channel *channel;
     struct feed *feed;
 
+    if (count > 0 && text_list_init(&copy, (const char *const *)names, count) < 0)
+        return -ENOMEM;
     text_list_done(&state->durable_names);
-    if (text_list_init(&state->durable_names, (const char *const *)names, count) < 0)
-        log_error("no memory for the names of the durable channels", log_number("count", (int64_t)count));
+    state->durable_names = copy;
     state->durable_known = true;
     TAILQ_FOREACH (channel, &hub->registry.channels, link) {
         channel->durable = text_list_has(&state->durable_names, channel->name);
@@ -59,6 +61,7 @@ void hub_durable_channels(struct hub *hub, char *const *names, size_t count)
         feed_find_axes(feed);
     hub_include_channels(hub);
     open_ready(hub);
+    return 0;
 }
 
 void hub_durable_up(struct hub *hub, const struct durable_position *position)

@@ -15,8 +15,9 @@
 enum history_verdict { HISTORY_OK, HISTORY_EXPIRED, HISTORY_REWOUND, HISTORY_UNKNOWN_ID };
 
 /* The names of all durable channels, from now on; again whenever they may have changed. Before the first call no stream
- * starts; a database without durable channels has none. */
-void hub_durable_channels(struct hub *hub, char *const *names, size_t count);
+ * starts; a database without durable channels has none. Returns 0, or -ENOMEM, which changes nothing; without names it
+ * always succeeds. */
+int hub_durable_channels(struct hub *hub, char *const *names, size_t count);
 /* They have changed, and hub_durable_channels will follow: until then no stream starts. */
 void hub_durable_channels_changed(struct hub *hub);
 

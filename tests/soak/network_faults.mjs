@@ -39,7 +39,7 @@ async function openSockets(port, count, localAddress) {
 
 export default [
     { name: "network: cut off from the database, 9 s", cost: OUTAGE, lastS: 9, ...towardsDatabase("drop") },
-    { name: "network: the database refuses (reset), 4 s", cost: OUTAGE, lastS: 4, ...towardsDatabase("reject with tcp reset") },
+    { name: "network: the database refuses (reset), 4 s", cost: OUTAGE, lastS: 4, ...towardsDatabase("tcp flags & rst == 0 reject with tcp reset") },
     { name: "network: 20 % loss to the database, 8 s", cost: `later, or ${OUTAGE}`, lastS: 8, ...towardsDatabase(LOSS) },
     {
         name: "network: 30 kB/s to the database, the rest is dropped, 8 s",
@@ -68,7 +68,7 @@ export default [
     },
     { name: "network: 20 % loss to readers, 8 s", cost: "changes come later", lastS: 8, ...towardsReaders(LOSS) },
     { name: "network: nothing passes to readers, 6 s", cost: "changes come later", lastS: 6, ...towardsReaders("drop") },
-    { name: "network: all readers are cut off (reset)", cost: "nothing, or live: gap restart on another gateway", lastS: 1, ...towardsReaders("reject with tcp reset") },
+    { name: "network: all readers are cut off (reset)", cost: "nothing, or live: gap restart on another gateway", lastS: 1, ...towardsReaders("tcp flags & rst == 0 reject with tcp reset") },
     {
         name: "network: 200 streams vanish without a word (half-open)",
         cost: "nothing",
