@@ -6,7 +6,7 @@ import { descriptors, isSanitized, memoryBytes } from "../integration/lib/proc.m
 export const LIMITS = { memoryShare: 0.2, memoryBytes: 8 << 20, descriptors: 16 };
 const WARM_S = 60; // what a process does before that is not looked at
 const ENOUGH = 8; // samples
-const LONG_ENOUGH_S = 120; // from the first one to the last
+const LONG_ENOUGH_S = 120; // from the first one to the last, and half of the run: a younger process has not met the large bursts yet
 
 function median(numbers) {
     return [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length / 2)];
@@ -35,7 +35,8 @@ export class Sampler {
     /** Of each process that was seen for long enough: the medians of its first and last quarter, and whether it has grown. */
     growth() {
         const warm = [...this.#samples.values()].map((list) => list.filter(({ atS }) => atS > list[0].atS + WARM_S));
-        const lists = warm.filter((list) => list.length >= ENOUGH && list.at(-1).atS - list[0].atS >= LONG_ENOUGH_S);
+        const runS = Math.max(0, ...warm.flat().map(({ atS }) => atS));
+        const lists = warm.filter((list) => list.length >= ENOUGH && list.at(-1).atS - list[0].atS >= Math.max(LONG_ENOUGH_S, runS / 2));
         return lists.map((list) => {
             const quarter = Math.floor(list.length / 4);
             const medians = (part) => Object.fromEntries(["streams", "memory", "descriptors"].map((name) => [name, median(part.map((sample) => sample[name]))]));
