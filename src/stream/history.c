@@ -119,15 +119,19 @@ size_t history_index(const struct history_page *page, uint64_t number)
     return low;
 }
 
-void history_drop_failed(struct history *history)
+bool history_drop_failed(struct history *history)
 {
     struct history_page *next;
+    bool any = false;
 
     for (struct history_page *page = TAILQ_FIRST(&history->pages); page; page = next) {
         next = TAILQ_NEXT(page, link);
-        if (page->failed)
+        if (page->failed) {
             drop(page);
+            any = true;
+        }
     }
+    return any;
 }
 
 void hub_history_verdict(struct history_page *page, enum history_verdict verdict,

@@ -59,4 +59,4 @@ bool history_is_from(const struct history_page *page, const struct durable_posit
 /* The first event behind number; event_count when there is none. */
 size_t history_index(const struct history_page *page, uint64_t number);
 
-void history_drop_failed(struct history *history); /* so that they are asked for again */
+bool history_drop_failed(struct history *history); /* so that they are asked for again */

@@ -71,6 +71,9 @@ static void on_tick(struct loop_timer *timer)
     struct channel *next_channel;
     struct feed *next_feed;
 
+    /* Who waits for a page that could not be read asks again, though nothing new may come that would wake it. */
+    if (state->durable_up && history_drop_failed(&state->history))
+        subscriber_wake_waiting(state);
     for (struct feed *feed = TAILQ_FIRST(&hub->registry.feeds); feed; feed = next_feed) {
         next_feed = TAILQ_NEXT(feed, link);
         close_stalled(state, feed);
