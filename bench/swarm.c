@@ -3,6 +3,7 @@
  *
  *   swarm --port P --path PATH_WITH_%d --streams N [--channels C] [--seconds S] [--stopped N]
  *         [--publish TARGET (--rate EVENTS_PER_SECOND | --in-flight W)] [--count EVENTS] [--bytes DATA_BYTES]
+ *         [--receive-buffer BYTES]
  *
  * Stream number i reads channel i modulo C. An event holds "n":<number>, which counts up by one on each channel
  * (without it, nothing is said about losses), and "t":<nanoseconds of CLOCK_REALTIME>. Prints "open" when all streams
@@ -10,7 +11,8 @@
  * --in-flight the next event is published when all streams have all but the last W - 1: a closed loop, which shows what
  * a server does when it is given as much as it takes. With --count, what arrived while the streams were being opened
  * counts, too; `least` and `most` are the next numbers expected on the stream that is furthest behind and furthest
- * ahead. */
+ * ahead. --receive-buffer is SO_RCVBUF: when thousands of streams with as much as the kernel gives them (6 MB) are all
+ * full, it runs out of memory for TCP, drops what arrives, and times connections out. */
 #define _GNU_SOURCE
 #include "publish.h"
 
@@ -56,7 +58,7 @@ struct totals {
 };
 
 static struct options {
-    int port, streams, channels, stopped, in_flight, data_bytes;
+    int port, streams, channels, stopped, in_flight, data_bytes, receive_buffer;
     const char *path, *publish;
     int64_t count; /* deliveries of each stream that is enough; 0: go on for `seconds` */
     double seconds, rate;
@@ -238,6 +240,8 @@ static void connect_next(int index)
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(stream->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
     setsockopt(stream->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    if (options.receive_buffer > 0)
+        setsockopt(stream->fd, SOL_SOCKET, SO_RCVBUF, &options.receive_buffer, sizeof(options.receive_buffer));
     if (bind(stream->fd, (struct sockaddr *)&from, sizeof(from)) < 0)
         die("bind");
     if (connect(stream->fd, (struct sockaddr *)&to, sizeof(to)) < 0)
@@ -383,12 +387,19 @@ static void report(double open_s)
 static void parse(int count, char **values)
 {
     static const struct option names[] = {
-        {"port", required_argument, NULL, 'p'},    {"path", required_argument, NULL, 'u'},
-        {"streams", required_argument, NULL, 's'}, {"channels", required_argument, NULL, 'm'},
-        {"count", required_argument, NULL, 'c'},   {"seconds", required_argument, NULL, 't'},
-        {"stopped", required_argument, NULL, 'x'}, {"publish", required_argument, NULL, 'P'},
-        {"rate", required_argument, NULL, 'r'},    {"in-flight", required_argument, NULL, 'f'},
-        {"bytes", required_argument, NULL, 'b'},   {0},
+        {"port", required_argument, NULL, 'p'},
+        {"path", required_argument, NULL, 'u'},
+        {"streams", required_argument, NULL, 's'},
+        {"channels", required_argument, NULL, 'm'},
+        {"count", required_argument, NULL, 'c'},
+        {"seconds", required_argument, NULL, 't'},
+        {"stopped", required_argument, NULL, 'x'},
+        {"publish", required_argument, NULL, 'P'},
+        {"rate", required_argument, NULL, 'r'},
+        {"in-flight", required_argument, NULL, 'f'},
+        {"bytes", required_argument, NULL, 'b'},
+        {"receive-buffer", required_argument, NULL, 'B'},
+        {0},
     };
     int option;
 
@@ -423,6 +434,9 @@ static void parse(int count, char **values)
             break;
         case 'f':
             options.in_flight = atoi(optarg);
+            break;
+        case 'B':
+            options.receive_buffer = atoi(optarg);
             break;
         case 'b':
             options.data_bytes = atoi(optarg);

@@ -206,6 +206,8 @@ static bool take_page(struct subscriber *subscriber, struct history_page *page, 
             i = page_frames_append(frames, page, i, subscriber->own, bytes_max, &count);
             subscriber->durable = page->events[i - 1]->durable;
             subscriber->feed->hub->stats.events_sent += count;
+            if (i < page->event_count)
+                return false;
         } else {
             take_event(subscriber, page->events[i++]);
         }
@@ -288,6 +290,9 @@ void catch_up_fill(struct subscriber *subscriber)
     struct buffer *own = subscriber_own_bytes(subscriber);
 
     subscriber->waits = false;
+    /* What is left in the first half can be moved to the front: the buffer need not grow to twice its size. */
+    if (own && buffer_size(own) > bytes_max / 2)
+        return;
     for (int steps = 0; own && steps < EVENTS_SEEN_PER_FILL && buffer_size(own) < bytes_max; steps++)
         if (!step(subscriber))
             return;

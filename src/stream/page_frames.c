@@ -57,7 +57,8 @@ size_t page_frames_append(const struct page_frames *frames, const struct history
     size_t start = index > 0 ? frames->ends[index - 1] : 0, end = start;
     uint64_t count = 0;
 
-    while (index < page->event_count && buffer_size(out) + (end - start) < bytes_max) {
+    while (index < page->event_count &&
+           (end == start || buffer_size(out) + (frames->ends[index] - start) <= bytes_max)) {
         count += frames->ends[index] > end;
         end = frames->ends[index++];
     }

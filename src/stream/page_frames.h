@@ -16,7 +16,7 @@ struct page_frames {
 const struct page_frames *page_frames_get(struct history_page *page, const struct feed *feed);
 void page_frames_free(struct page_frames *frames); /* NULL is fine */
 
-/* Appends the frames of the events from index on, as many as fit into out until it has bytes_max, at least one. Returns
+/* Appends the frames of the events from index on, as many as out can take up to bytes_max, at least one. Returns
  * the index behind them; ret_count are those that are not empty. */
 size_t page_frames_append(const struct page_frames *frames, const struct history_page *page, size_t index,
                           struct buffer *out, size_t bytes_max, uint64_t *ret_count);
