@@ -290,8 +290,8 @@ void catch_up_fill(struct subscriber *subscriber)
     struct buffer *own = subscriber_own_bytes(subscriber);
 
     subscriber->waits = false;
-    /* What is left in the first half can be moved to the front: the buffer need not grow to twice its size. */
-    if (own && buffer_size(own) > bytes_max / 2)
+    /* So little that it can be moved to the front in any case: the buffer need not grow to twice its size. */
+    if (own && buffer_size(own) > bytes_max / 4)
         return;
     for (int steps = 0; own && steps < EVENTS_SEEN_PER_FILL && buffer_size(own) < bytes_max; steps++)
         if (!step(subscriber))
