@@ -144,6 +144,8 @@ test("processes that share a port have a part of the streams each, and while one
         await management.ready(DEADLINE_MS);
     }
     await until(async () => (await streamsOf()).reduce((a, b) => a + b) === 40, "all streams are back", DEADLINE_MS);
+    const isReady = ({ events, connections }) => events.filter(({ name }) => name === "ready").length === connections;
+    await until(() => followers.every(isReady), "nothing committed from now on is missed", DEADLINE_MS);
     await database.notify("numbers", JSON.stringify({ n: 1 }));
     for (const follower of followers) await follower.number(1, DEADLINE_MS);
     assert.deepEqual((await knocking.stop()).failures, []);
