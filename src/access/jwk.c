@@ -12,7 +12,7 @@ enum { TEXT_MAX = JWK_BYTES_MAX / 3 * 4, COORDINATE_BYTES_MAX = 66 };
 
 size_t jwk_bytes(struct json_slice object, const char *name, uint8_t out[JWK_BYTES_MAX])
 {
-    struct buffer bytes = {(char *)out, 0, 0, JWK_BYTES_MAX, JWK_BYTES_MAX, false};
+    struct buffer bytes = buffer_in((char *)out, JWK_BYTES_MAX);
     char text[TEXT_MAX + 1];
     bool taken = member_text(object, name, text, sizeof(text)) == 0 &&
                  base64url_decode(text, strlen(text), &bytes) == 0 && !bytes.failed;

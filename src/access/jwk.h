@@ -9,7 +9,7 @@
 
 enum { JWK_BYTES_MAX = 1 << 12 };
 
-/* A member that is bytes in base64url. Returns how many; 0 when it is not there, is not that, or has more. */
+/* A member that is bytes in base64url. Returns how many; 0 when it is not there, is not that, or does not fit. */
 size_t jwk_bytes(struct json_slice object, const char *name, uint8_t out[JWK_BYTES_MAX]);
 
 /* Each returns a key to be freed; or NULL when the numbers are none or do not fit together, or without memory, which

@@ -9,7 +9,7 @@ enum { NAME_BYTES_MAX = 512 }; /* of a name that is written with escapes */
 static bool is_named(struct json_slice key, const char *name, size_t name_bytes)
 {
     char unescaped[NAME_BYTES_MAX];
-    struct buffer buffer = {unescaped, 0, 0, sizeof(unescaped), sizeof(unescaped), false};
+    struct buffer buffer = buffer_in(unescaped, sizeof(unescaped));
 
     if (!memchr(key.text, '\\', key.size_bytes))
         return key.size_bytes - 2 == name_bytes && memcmp(key.text + 1, name, name_bytes) == 0;
@@ -25,7 +25,7 @@ bool members_are_single(struct json_slice object, size_t members_max)
 
     while (json_next_member(&rest, &key, &value)) {
         char unescaped[NAME_BYTES_MAX];
-        struct buffer name = {unescaped, 0, 0, sizeof(unescaped), sizeof(unescaped), false};
+        struct buffer name = buffer_in(unescaped, sizeof(unescaped));
         struct json_slice others = rest, other, ignored;
         if (key.size_bytes > sizeof(unescaped) || members_max-- == 0)
             return false;
@@ -54,7 +54,7 @@ bool member_find(struct json_slice object, const char *name, struct json_slice *
 
 int value_text(struct json_slice value, char *ret_text, size_t room_bytes)
 {
-    struct buffer text = {ret_text, 0, 0, room_bytes, room_bytes - 1, false};
+    struct buffer text = buffer_in(ret_text, room_bytes);
 
     if (value.size_bytes == 0 || value.text[0] != '"')
         return -EINVAL;

@@ -23,6 +23,11 @@ void buffer_init(struct buffer *buffer, size_t bytes_max)
     *buffer = (struct buffer){.bytes_max = bytes_max};
 }
 
+struct buffer buffer_in(char *room, size_t room_bytes)
+{
+    return (struct buffer){.data = room, .capacity = room_bytes, .bytes_max = room_bytes - 1};
+}
+
 void buffer_done(struct buffer *buffer)
 {
     free(buffer->data);

@@ -21,6 +21,9 @@ struct buffer {
 };
 
 void buffer_init(struct buffer *buffer, size_t bytes_max);
+/* A buffer in memory of the caller's, which it never leaves: it holds up to room_bytes - 1, so that buffer_text() has
+ * its byte, and fails beyond that. There is nothing to be done with it in the end. */
+struct buffer buffer_in(char *room, size_t room_bytes);
 void buffer_done(struct buffer *buffer); /* frees the contents; also fine on a zeroed buffer */
 
 void buffer_append(struct buffer *buffer, const void *bytes, size_t size_bytes);

@@ -156,12 +156,19 @@ static bool begin_host(struct connection *connection)
     return true;
 }
 
-/* Goes on with the next host of this round; fails when all have been tried. */
+static void pass_host(struct connection *connection)
+{
+    connection->tried++;
+    if (++connection->host >= connection->info.host_count)
+        connection->host = 0;
+}
+
+/* Goes on with the next host of this round; fails when all have been tried. Without hosts libpq has one of its own. */
 static void try_hosts(struct connection *connection)
 {
     size_t count = connection->info.host_count > 0 ? connection->info.host_count : 1;
 
-    for (; connection->tried < count; connection->tried++, connection->host = (connection->host + 1) % count)
+    for (; connection->tried < count; pass_host(connection))
         if (begin_host(connection))
             return;
     fail(connection, connection->reasons);
@@ -169,15 +176,12 @@ static void try_hosts(struct connection *connection)
 
 static void give_up_host(struct connection *connection, const char *reason)
 {
-    size_t count = connection->info.host_count > 0 ? connection->info.host_count : 1;
-
     add_reason(connection, reason);
     loop_timer_stop(&connection->timer);
     unwatch(connection);
     PQfinish(connection->pq);
     connection->pq = NULL;
-    connection->tried++;
-    connection->host = (connection->host + 1) % count;
+    pass_host(connection);
     try_hosts(connection);
 }
 

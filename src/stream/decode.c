@@ -26,7 +26,7 @@ static bool is_null(struct json_slice value)
 static enum member member_of(struct json_slice key, bool *failed)
 {
     char unescaped[64];
-    struct buffer buffer = {unescaped, 0, 0, sizeof(unescaped), sizeof(unescaped), false};
+    struct buffer buffer = buffer_in(unescaped, sizeof(unescaped));
 
     if (!memchr(key.text, '\\', key.size_bytes)) {
         key = (struct json_slice){key.text + 1, key.size_bytes - 2};

@@ -39,7 +39,7 @@ struct feed_array row_axis_find(const struct row_axis *axis, const struct event 
 {
     struct feed_array found = {0};
     char room[ROW_VALUE_BYTES_MAX + 2];
-    struct buffer value = {room, 0, 0, sizeof(room), ROW_VALUE_BYTES_MAX + 1, false};
+    struct buffer value = buffer_in(room, sizeof(room));
 
     if (axis->audience.id_count == 0)
         return found;

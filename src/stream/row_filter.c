@@ -90,7 +90,7 @@ bool row_value_append(struct json_slice value, struct buffer *out)
 static int add_value(struct row_condition *condition, struct json_slice value, size_t *values, const char **ret_wrong)
 {
     char room[ROW_VALUE_BYTES_MAX + 2];
-    struct buffer text = {room, 0, 0, sizeof(room), ROW_VALUE_BYTES_MAX + 1, false};
+    struct buffer text = buffer_in(room, sizeof(room));
     int error = -EINVAL;
 
     *ret_wrong = "`where` has values that are neither strings, numbers, true nor false, nor lists of these";
@@ -122,7 +122,7 @@ static int add_values(struct row_condition *condition, struct json_slice value, 
 static int take_column(struct row_condition *condition, struct json_slice key, const char **ret_wrong)
 {
     char room[COLUMN_NAME_BYTES_MAX + 2];
-    struct buffer name = {room, 0, 0, sizeof(room), COLUMN_NAME_BYTES_MAX + 1, false};
+    struct buffer name = buffer_in(room, sizeof(room));
     int error = -EINVAL;
 
     *ret_wrong = "`where` has a column whose name does not have 1 to 63 bytes, or has a NUL";
@@ -254,7 +254,7 @@ static bool is_column(struct json_slice key, const char *name)
 static bool value_fits(const struct row_condition *condition, struct json_slice value)
 {
     char room[ROW_VALUE_BYTES_MAX + 2];
-    struct buffer text = {room, 0, 0, sizeof(room), ROW_VALUE_BYTES_MAX + 1, false};
+    struct buffer text = buffer_in(room, sizeof(room));
     const char *plain = row_value_append(value, &text) ? buffer_text(&text) : NULL;
 
     return plain && strlen(plain) == buffer_size(&text) && text_list_has(&condition->values, plain);
