@@ -163,8 +163,48 @@ BEGIN
 END
 $$;
 
+-- The columns that are sent and are there: all, or those of `names`, in their order.
+CREATE FUNCTION tuplecast.sent_columns(relation oid, names text[]) RETURNS text[]
+LANGUAGE sql STABLE
+AS $$
+    SELECT coalesce(array_agg(attname::text ORDER BY array_position(names, attname::text), attnum), '{}') FROM pg_catalog.pg_attribute
+     WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped AND (names IS NULL OR attname = ANY (names))
+$$;
+
+-- Columns of the row that `alias` stands for, as an expression: each as JSON, as row_to_json writes it, with commas between; with labels, each behind
+-- its name. Integers are written at half the cost. A function takes a hundred arguments at most.
+CREATE FUNCTION tuplecast.values_of(relation oid, columns text[], alias text, labels boolean) RETURNS text
+LANGUAGE sql STABLE
+AS $$
+    SELECT CASE count(*) WHEN 0 THEN '''''' WHEN 1 THEN min(part) ELSE 'pg_catalog.concat_ws('','', ' || string_agg(part, ', ' ORDER BY number) || ')' END
+      FROM (SELECT (i - 1) / 50,
+                   'pg_catalog.concat_ws('','', '
+                   || string_agg(format(CASE WHEN labels THEN 'pg_catalog.concat(%3$L, %4$s)' ELSE '%4$s' END, alias, name, to_json(name)::text || ':',
+                                        format(CASE WHEN atttypid NOT IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype)
+                                                    THEN 'COALESCE(pg_catalog.to_json(%1$s.%2$I), ''null'')'
+                                                    WHEN EXISTS (SELECT FROM pg_catalog.pg_index WHERE indrelid = relation AND indisprimary AND attnum = ANY (indkey))
+                                                    THEN '%1$s.%2$I'
+                                                    ELSE 'COALESCE(%1$s.%2$I::pg_catalog.text, ''null'')' END, alias, name)), ', ' ORDER BY i) || ')'
+              FROM unnest(columns) WITH ORDINALITY AS u (name, i) JOIN pg_catalog.pg_attribute ON attrelid = relation AND attname = name
+             GROUP BY (i - 1) / 50) AS parts (number, part)
+$$;
+
+-- What a statement that changes many rows begins with, behind its number: what its rows have in common. They follow, as lists of values, which is half
+-- the bytes; and bytes are most of what many notifications cost. Null when there are too many names for one notification.
+CREATE FUNCTION tuplecast.statement_head(table_schema text, table_name text, operation text, keys text[], columns text[]) RETURNS text
+LANGUAGE plpgsql IMMUTABLE
+AS $$
+DECLARE
+    head text := concat(',"schema":', to_json(table_schema), ',"table":', to_json(table_name), ',"type":"', operation, '","key":',
+                        to_json(coalesce(keys, '{}')), ',"columns":', to_json(columns), '}');
+BEGIN
+    RETURN CASE WHEN octet_length(head) < 7900 THEN head END;
+END
+$$;
+
 -- The query that sends a change for each row of `rows`, which can stand in FROM: changed_rows, or a row in parentheses; with `old_rows`, which
--- has the old rows in the same order, with old values. Its $1 is the channel, $2 the beginning of every payload; more are the rows' own.
+-- has the old rows in the same order, with old values. Its $1 is the channel, $2 the beginning of every payload that stands for itself, $3 that of
+-- the rows of the statement whose beginning was sent, or null: then each stands for itself. More are the rows' own.
 --
 -- Columns are named, never taken out of a row as a whole: with transition tables, PostgreSQL takes the wrong one when an earlier column was
 -- dropped. The whole row is n.*, which n is not when there is a column n.
@@ -173,37 +213,43 @@ LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
     keys text[] := tuplecast.key_columns(relation);
-    sent text[]; -- the columns that are sent and are there
+    sent text[] := tuplecast.sent_columns(relation, names);
+    own text := 'tuplecast ';
     id text := '''null''';
     changed text := 'NULL::text';
     old text := 'NULL::text';
-    short text := 'octet_length(id) + octet_length(data) < 6000 AND data <> ''''';
-    tail text := '''}''';
-    -- A row of more than 500,000 bytes does not fit in any case, and is not made text: what a compressed one expands to, escaped, must
-    -- stay below 1 GB, where text ends.
-    side text := '(SELECT n.*, CASE WHEN pg_column_size(n.*) <= 500000 THEN row_to_json(n.*)::text ELSE '''' END AS "tuplecast''s text" FROM %s n)';
+    compact text;
+    size text;
+    whole text;
+    side text;
 BEGIN
+    -- Columns of ours beside the table's own need names that those do not have.
+    WHILE EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND starts_with(attname, own)) LOOP
+        own := own || '+';
+    END LOOP;
+    compact := format('$3 || n.%I || '']''', own);
+    size := format('octet_length(n.%I)', own);
+    whole := format('CASE WHEN %%1$s.%I IS NOT NULL THEN concat(''{'', %%2$s, ''}'') ELSE '''' END', own);
+    -- A row of more than 500,000 bytes does not fit in any case, and is not made text: what a compressed one expands to, escaped, must
+    -- stay below 1 GB, where text ends. To know it, the values without a bound are measured; when there are many of them, the row as a whole, so that
+    -- the expression is not too deep.
+    SELECT replace(format('(SELECT n.*, CASE WHEN %s <= 500000 THEN %s END AS %I FROM ',
+                          CASE WHEN count(*) > 50 THEN 'pg_column_size(n.*)'
+                               ELSE coalesce(string_agg(format('coalesce(pg_column_size(n.%I), 0)', attname), ' + ' ORDER BY attnum), '0') END,
+                          tuplecast.values_of(relation, sent, 'n', false), own), '%', '%%') || '%s n)'
+      INTO side FROM pg_attribute WHERE attrelid = relation AND attlen < 0 AND attname = ANY (sent);
     IF array_length(keys, 1) = 1 THEN
-        -- Integers are written as JSON writes them, at half the cost.
-        SELECT format(CASE WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'n.%I::text'
-                           ELSE 'coalesce(to_json(n.%I)::text, ''null'')' END, attname)
-          INTO id FROM pg_attribute WHERE attrelid = relation AND attname = keys[1];
+        id := tuplecast.values_of(relation, keys, 'n', false);
     ELSIF keys IS NOT NULL THEN
-        SELECT string_agg(format('%L || coalesce(to_json(n.%I)::text, ''null'')', to_json(k)::text || ':', k), ' || '','' || ')
-          INTO id FROM unnest(keys) k;
-        id := format('''{'' || %s || ''}''', id);
+        id := format('concat(''{'', %s, ''}'')', tuplecast.values_of(relation, keys, 'n', true));
     END IF;
-    SELECT array_agg(attname::text ORDER BY array_position(names, attname::text), attnum) INTO sent
-      FROM pg_attribute
-     WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped AND (names IS NULL OR attname = ANY (names));
-    IF names IS NOT NULL THEN
-        SELECT '(SELECT n.*, ' || coalesce(
-                   '(SELECT CASE WHEN pg_column_size(d.*) <= 500000 THEN row_to_json(d.*)::text ELSE '''' END FROM (SELECT '
-                   || replace(string_agg(format('n.%I', c), ', ' ORDER BY i), '%', '%%') || ') d)', '''{}''::text')
-               || ' AS "tuplecast''s text" FROM %s n)'
-          INTO side FROM unnest(sent) WITH ORDINALITY AS u (c, i);
+    IF NOT sent @> coalesce(keys, '{}') THEN
+        compact := compact || ' || '',"id":'' || ' || id;
+        size := size || ' + octet_length(' || id || ')';
     END IF;
-    IF old_rows IS NOT NULL THEN
+    IF old_rows IS NULL THEN
+        rows := format(side, rows) || ' n';
+    ELSE
         -- By their bytes, because some types have no equality, or one that is anybody's function. Where it is known to be the same and built in,
         -- equality is faster.
         SELECT string_agg(format('CASE WHEN ' || CASE
@@ -214,23 +260,22 @@ BEGIN
                    attname, to_json(attname::text)::text), ', ' ORDER BY attnum)
           INTO changed FROM pg_attribute WHERE attrelid = relation AND attname = ANY (sent);
         changed := format('''['' || array_to_string(ARRAY[%s]::text[], '','') || '']''', changed);
-        old := 'o."tuplecast''s text"';
-        short := short || ' AND octet_length(id) + octet_length(data) + octet_length(old) + octet_length(changed) < 6000 AND old <> ''''';
-        tail := ''',"old":'' || old || '',"changed":'' || changed || ''}''';
-        side := replace(side, 'SELECT n.*', 'SELECT row_number() OVER () AS "tuplecast''s number", n.*');
-        rows := format(side, rows) || ' n JOIN ' || format(side, old_rows) || ' o USING ("tuplecast''s number")';
-    ELSE
-        rows := format(side, rows) || ' n';
+        old := format(whole, 'o', tuplecast.values_of(relation, sent, 'o', true));
+        compact := compact || format(' || '',"old":['' || o.%I || '']''', own);
+        size := size || format(' + octet_length(o.%I)', own);
+        side := replace(side, 'SELECT n.*', replace(format('SELECT row_number() OVER () AS %I, n.*', own || 'number'), '%', '%%'));
+        rows := format(side, rows) || ' n JOIN ' || format(side, old_rows) || format(' o USING (%I)', own || 'number');
     END IF;
-    -- What is short is put together here; payload() is called for the rest only.
-    RETURN format('SELECT count(pg_notify($1, CASE WHEN %s THEN head || id || '',"data":'' || data || %s'
-                  ' ELSE tuplecast.payload(head, id, data, old, changed) END))'
-                  ' FROM (SELECT $2 || nextval(''tuplecast.serial'') || '',"id":'' AS head, %s AS id, n."tuplecast''s text" AS data,'
-                  ' %s AS old, %s AS changed FROM %s OFFSET 0) c', short, tail, id, old, changed, rows);
+    -- Rows without a key may be equal, and a row may be changed twice by one statement, in a cascade: hence the serial number. A query within the query,
+    -- because no row of a plan has more than 1,664 columns, and the two rows together may have twice as many.
+    RETURN format('SELECT count(pg_notify($1, payload)) FROM'
+                  ' (SELECT CASE WHEN $3 IS NOT NULL AND %s < 6000 THEN %s || '',"n":'' || nextval(''tuplecast.serial'') || ''}'''
+                  ' ELSE tuplecast.payload($2 || nextval(''tuplecast.serial'') || '',"id":'', %s, %s, %s, %s) END AS payload FROM %s OFFSET 0) c',
+                  size, compact, id, format(whole, 'n', tuplecast.values_of(relation, sent, 'n', true)), old, changed, rows);
 END
 $$;
 
--- What stands before the serial number in each payload.
+-- What stands before the serial number in each payload that stands for itself.
 CREATE FUNCTION tuplecast.payload_head(table_schema text, table_name text, operation text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 AS $$
@@ -260,6 +305,8 @@ DECLARE
     names pg_catalog.text[];
     with_old boolean;
     head pg_catalog.text;
+    statement_head pg_catalog.text;
+    number pg_catalog.text;
     settings pg_catalog.text[];
 BEGIN
     SELECT CASE WHEN pg_catalog.pg_column_size(n.*) OPERATOR(pg_catalog.<=) 500000 THEN pg_catalog.row_to_json(n.*) END,
@@ -308,7 +355,13 @@ BEGIN
         IF with_old AND pg_size_bytes(settings[3]) < 67108864 THEN
             PERFORM set_config('work_mem', '64MB', true);
         END IF;
-        EXECUTE tuplecast.bulk_query(TG_RELID, names, 'changed_rows', CASE WHEN with_old THEN 'old_rows' END) USING TG_ARGV[0], head;
+        statement_head := tuplecast.statement_head(TG_TABLE_SCHEMA, TG_TABLE_NAME, TG_OP, tuplecast.key_columns(TG_RELID), tuplecast.sent_columns(TG_RELID, names));
+        IF statement_head IS NOT NULL THEN
+            number := nextval('tuplecast.serial');
+            PERFORM pg_notify(TG_ARGV[0], concat('{"_":', number, statement_head));
+        END IF;
+        EXECUTE tuplecast.bulk_query(TG_RELID, names, 'changed_rows', CASE WHEN with_old THEN 'old_rows' END)
+          USING TG_ARGV[0], head, '{"_":' || number || ',"row":[';
     ELSE
         keys := tuplecast.key_columns(TG_RELID);
         FOR i IN 1 .. array_length(rows, 1) LOOP
@@ -362,8 +415,8 @@ BEGIN
         NEW := OLD;
     END IF;
     IF pg_column_size(NEW) > 500000 OR (with_old AND pg_column_size(OLD) > 500000) THEN
-        EXECUTE tuplecast.bulk_query(TG_RELID, names, '(SELECT ($3).*)', CASE WHEN with_old THEN '(SELECT ($4).*)' END)
-          USING TG_ARGV[0], head, NEW, OLD;
+        EXECUTE tuplecast.bulk_query(TG_RELID, names, '(SELECT ($4).*)', CASE WHEN with_old THEN '(SELECT ($5).*)' END)
+          USING TG_ARGV[0], head, NULL::text, NEW, OLD;
         RETURN NULL;
     END IF;
     row_json := row_to_json(NEW);
@@ -393,21 +446,27 @@ $$;
 
 -- The fast way of a table, with $current for the question whether it is right; null when there is none: a type of somebody's own has
 -- output of unknown length (and may bring a function), and very many columns are better looked up.
-CREATE FUNCTION tuplecast.fast_way(relation oid, operation text, channel text) RETURNS text
+--
+-- Up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for each. In an IF, a
+-- query that answers with no row is as good as false, and spares the writer an expression. Where old values are wanted, one row goes this way.
+CREATE FUNCTION tuplecast.fast_way(relation oid, operation text, channel text, with_old boolean) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     keys text[] := coalesce(tuplecast.key_columns(relation), '{}');
+    columns text[] := tuplecast.sent_columns(relation, NULL);
+    source record; -- the names of schema and table
     head text;
     id text := 'null'; -- as a format of format()
     id_values text := '';
     measures text[] := '{}';
+    measure text;
     named text[] := '{}';
     fixed integer := 100; -- the largest length of what is not measured
     c record;
 BEGIN
-    SELECT tuplecast.payload_head(nspname, relname, operation) INTO head
-      FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace WHERE r.oid = relation;
+    SELECT nspname, relname INTO source FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace WHERE r.oid = relation;
+    head := tuplecast.payload_head(source.nspname, source.relname, operation);
     fixed := fixed + octet_length(head);
     FOR c IN
         WITH RECURSIVE base AS (
@@ -426,7 +485,8 @@ BEGIN
                                    'timestamp'::regtype, 'timestamptz'::regtype) THEN 50 ELSE 0 END AS width
           FROM base b WHERE typtype <> 'd' ORDER BY attnum
     LOOP
-        IF NOT c.is_builtin OR cardinality(named) >= 50 THEN
+        -- A char without a length loses its blanks when it is compared as text; and columns of ours stand beside the table's own.
+        IF NOT c.is_builtin OR cardinality(named) >= 50 OR starts_with(c.name, 'tuplecast''s ') OR (with_old AND c.type = 'bpchar'::regtype) THEN
             RETURN NULL;
         END IF;
         fixed := fixed + octet_length(to_json(c.name)::text) * CASE WHEN c.is_key THEN 2 ELSE 1 END + c.width * CASE WHEN c.is_key THEN 2 ELSE 1 END + 10;
@@ -441,8 +501,8 @@ BEGIN
                 measures := measures || measures[cardinality(measures)];
             END IF;
         END IF;
-        IF c.is_key OR c.width = 0 THEN
-            named := named || format('NULL::pg_catalog.text AS %s', c.quoted);
+        IF c.is_key OR c.width = 0 OR with_old THEN
+            named := named || c.quoted;
         END IF;
     END LOOP;
     IF fixed > 5000 THEN
@@ -458,41 +518,114 @@ BEGIN
             id := '{' || id || '}';
         END IF;
     END IF;
+    measure := coalesce(array_to_string(NULLIF(measures, '{}'), ' OPERATOR(pg_catalog.+) '), '0');
+    IF with_old THEN
+        RETURN tuplecast.fast_way_with_old(named, measure, (7900 - 2 * fixed) / 12, channel, replace(head, '%', '%%') || '%s,"id":' || id, id_values);
+    END IF;
     -- A byte of a text is six at most in JSON.
+    measure := format('%s OPERATOR(pg_catalog.<) %s', measure, (7900 - fixed) / 6);
     RETURN format($fast$
-    PERFORM FROM (SELECT %s) k CROSS JOIN LATERAL (
-        SELECT FROM changed_rows n
-         WHERE $current AND CASE WHEN %s OPERATOR(pg_catalog.<) %s
-               THEN pg_catalog.pg_notify(%L, pg_catalog.format(%L, pg_catalog.nextval('tuplecast.serial')%s, pg_catalog.row_to_json(n.*))) IS NULL
-               ELSE tuplecast.send_long(%L, %L, %s, n.*) END
+    IF c.more FROM (SELECT %1$s) k CROSS JOIN LATERAL (
+        (SELECT true AS more FROM changed_rows n
+          WHERE $current AND CASE WHEN %2$s
+                THEN pg_catalog.pg_notify(%3$L, pg_catalog.format(%4$L, pg_catalog.nextval('tuplecast.serial')%5$s, pg_catalog.row_to_json(n.*))) IS NOT NULL
+                ELSE tuplecast.send_long(%3$L, %6$L, %7$s, n.*) END
+         OFFSET 15 LIMIT 1)
         UNION ALL
-        SELECT FROM pg_catalog.generate_series(1, 1) WHERE NOT $current
-    ) c;
-    IF NOT FOUND THEN
-        RETURN NULL;
+        SELECT pg_catalog.set_config('tuplecast.unsent', 'yes', true) IS NOT NULL FROM pg_catalog.generate_series(1, 1) WHERE NOT $current
+    ) c THEN
+        IF pg_catalog.current_setting('tuplecast.unsent', true) IS DISTINCT FROM 'yes' THEN
+            -- To compile a query for the processor may take longer than it runs; and a plan is kept.
+            settings := ARRAY[pg_catalog.current_setting('jit')];
+            number := pg_catalog.nextval('tuplecast.serial');
+            IF pg_catalog.concat(pg_catalog.set_config('jit', 'off', true),
+                                 pg_catalog.pg_notify(%3$L, pg_catalog.concat('{"_":', number, %8$L))) IS NULL THEN
+            END IF;
+            number := pg_catalog.concat('{"_":', number, ',"row":[');
+            PERFORM FROM (SELECT number AS "tuplecast's head") s CROSS JOIN (SELECT * FROM changed_rows OFFSET 16) n
+             WHERE CASE WHEN %2$s
+                   THEN pg_catalog.pg_notify(%3$L, s."tuplecast's head" OPERATOR(pg_catalog.||) %9$s OPERATOR(pg_catalog.||) %10$s) IS NULL
+                   ELSE NOT tuplecast.send_long(%3$L, %6$L, %7$s, n.*) END;
+            IF pg_catalog.set_config('jit', settings[1], true) IS NULL THEN
+            END IF;
+            RETURN NULL;
+        ELSIF pg_catalog.set_config('tuplecast.unsent', '', true) IS NULL THEN
+        END IF;
+    ELSE
+        RETURN NEW; -- which is null
     END IF;
 $fast$,
-        array_to_string(named, ', '), coalesce(array_to_string(NULLIF(measures, '{}'), ' OPERATOR(pg_catalog.+) '), '0'), (7900 - fixed) / 6, channel,
-        replace(head, '%', '%%') || '%s,"id":' || id || ',"data":%s}', id_values, channel, head,
-        CASE WHEN cardinality(keys) > 0 THEN format('pg_catalog.format(%L%s)', id, id_values) ELSE '''null''' END);
+        coalesce((SELECT string_agg(format('NULL::pg_catalog.text AS %s', name), ', ' ORDER BY i) FROM unnest(named) WITH ORDINALITY AS u (name, i)), ''),
+        measure, channel, replace(head, '%', '%%') || '%s,"id":' || id || ',"data":%s}', id_values, head,
+        CASE WHEN cardinality(keys) > 0 THEN format('pg_catalog.format(%L%s)', id, id_values) ELSE '''null''' END,
+        tuplecast.statement_head(source.nspname, source.relname, operation, keys, columns), tuplecast.values_of(relation, columns, 'n', false),
+        -- One statement inserts or deletes a row once; equal ones can only come when there is no key, or from updates in a cascade.
+        CASE WHEN operation <> 'UPDATE' AND EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND indimmediate) THEN ''']}'''
+             ELSE 'pg_catalog.concat(''],"n":'', pg_catalog.nextval(''tuplecast.serial''), ''}'')' END);
 END
 $$;
 
--- The fast way of a slot: kind is live, or what later versions know.
-CREATE FUNCTION tuplecast.slot_way(kind text, relation oid, operation text, channel text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+-- The same with old values. `named` are all columns; measure and limit are for one row of the two, `head` and `id_values` for format(). The inner query
+-- becomes part of the outer one: nothing of the old row is made text before it is measured.
+CREATE FUNCTION tuplecast.fast_way_with_old(named text[], measure text, size_limit integer, channel text, head text, id_values text) RETURNS text
+LANGUAGE sql STABLE
 AS $$
-    SELECT tuplecast.fast_way(relation, operation, channel) WHERE kind = 'live'
+    SELECT format($fast$
+    IF c.more FROM (SELECT %1$s) k CROSS JOIN LATERAL (
+        (SELECT true AS more
+           FROM changed_rows n CROSS JOIN LATERAL (SELECT pg_catalog.row_to_json(o.*) AS "tuplecast's row", %2$s AS "tuplecast's size", %3$s FROM old_rows o) o
+          WHERE $current AND CASE WHEN %2$s OPERATOR(pg_catalog.<) %4$s AND o."tuplecast's size" OPERATOR(pg_catalog.<) %4$s
+                                       AND NOT EXISTS (SELECT FROM changed_rows OFFSET 1)
+                THEN pg_catalog.pg_notify(%5$L, pg_catalog.format(%6$L, pg_catalog.nextval('tuplecast.serial')%7$s, pg_catalog.row_to_json(n.*),
+                         o."tuplecast's row", pg_catalog.concat_ws(',', %8$s))) IS NULL
+                ELSE true END
+          LIMIT 1)
+        UNION ALL
+        SELECT true FROM pg_catalog.generate_series(1, 1) WHERE NOT $current
+    ) c THEN
+    ELSE
+        RETURN NEW; -- which is null
+    END IF;
+$fast$,
+        string_agg(format('NULL::pg_catalog.text AS %s', name), ', ' ORDER BY i), measure,
+        string_agg(format('%s::pg_catalog.text AS "tuplecast''s %s"', name, i), ', ' ORDER BY i), size_limit, channel,
+        head || ',"data":%s,"old":%s,"changed":[%s]}', id_values,
+        string_agg(format('CASE WHEN %s::pg_catalog.text COLLATE "C" IS DISTINCT FROM o."tuplecast''s %s" THEN %L END', name, i,
+                          to_json((parse_ident(name))[1])::text), ', ' ORDER BY i))
+      FROM unnest(named) WITH ORDINALITY AS u (name, i)
 $$;
 
--- A row that may be too long for the fast way. False: there is nothing more to do.
+-- The fast way of a slot: kind is live, or what later versions know; argument is the trigger's second.
+CREATE FUNCTION tuplecast.slot_way(kind text, relation oid, operation text, channel text, argument text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT tuplecast.fast_way(relation, operation, channel, coalesce(argument, '') <> '' AND operation = 'UPDATE')
+     WHERE kind = 'live' AND coalesce(argument, '') IN ('', '{"old":true}')
+$$;
+
+-- A row that may be too long for the fast way. True, as the fast way wants it.
 CREATE FUNCTION tuplecast.send_long(channel text, head text, id text, changed record) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN pg_notify(channel, tuplecast.payload(head || nextval('tuplecast.serial') || ',"id":', id,
                                                 CASE WHEN pg_column_size(changed) <= 500000 THEN row_to_json(changed)::text ELSE '' END,
-                                                NULL, NULL)) IS NULL;
+                                                NULL, NULL)) IS NOT NULL;
+END
+$$;
+
+-- The arguments of a trigger, out of its row in pg_trigger.
+CREATE FUNCTION tuplecast.arguments(tgargs bytea) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    answer text[] := '{}';
+BEGIN
+    WHILE position('\x00'::bytea IN tgargs) > 0 LOOP
+        answer := answer || convert_from(substring(tgargs FROM 1 FOR position('\x00'::bytea IN tgargs) - 1), getdatabaseencoding());
+        tgargs := substring(tgargs FROM position('\x00'::bytea IN tgargs) + 1);
+    END LOOP;
+    RETURN answer;
 END
 $$;
 
@@ -508,8 +641,7 @@ BEGIN
         SELECT tgrelid, tgtype, tgargs, kind INTO STRICT t FROM unnest('{live,durable}'::text[]) kind
           JOIN pg_trigger ON tgfoid = to_regprocedure(format('tuplecast.%s_%s()', kind, slot));
         RETURN coalesce(md5(tuplecast.slot_way(t.kind, t.tgrelid, CASE WHEN t.tgtype & 4 > 0 THEN 'INSERT' WHEN t.tgtype & 16 > 0 THEN 'UPDATE' ELSE 'DELETE' END,
-                                               convert_from(substring(t.tgargs FROM 1 FOR position('\x00'::bytea IN t.tgargs) - 1),
-                                                            getdatabaseencoding()))) = digest, false);
+                                               (tuplecast.arguments(t.tgargs))[1], (tuplecast.arguments(t.tgargs))[2])) = digest, false);
     END IF;
     RETURN false;
 EXCEPTION WHEN OTHERS THEN
@@ -519,11 +651,11 @@ $$;
 
 -- Writes the function of a slot, which becomes our owner's, for who may put triggers on the table. Who does it with a slot that is another's
 -- would make that one slower and nothing else, because is_current() says no.
-CREATE FUNCTION tuplecast.make_slot(slot integer, relation regclass, operation text, channel text, kind text DEFAULT 'live') RETURNS void
+CREATE FUNCTION tuplecast.make_slot(slot integer, relation regclass, operation text, channel text, kind text DEFAULT 'live', argument text DEFAULT '') RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    way text := tuplecast.slot_way(kind, relation, operation, channel);
+    way text := tuplecast.slot_way(kind, relation, operation, channel, argument);
     body text := (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.%I()', kind || '_statement')));
     start integer := position(E'\nBEGIN\n' IN body) + length(E'\nBEGIN\n');
 BEGIN
@@ -569,7 +701,8 @@ $$;
 REVOKE EXECUTE ON FUNCTION tuplecast.key_columns(oid), tuplecast.key_of(oid, json), tuplecast.pick(json, text[]),
     tuplecast.changed_members(json, json, text[]), tuplecast.payload(text, text, text, text, text),
     tuplecast.send(text, text, text[], text[], json, json), tuplecast.bulk_query(oid, text[], text, text),
-    tuplecast.payload_head(text, text, text), tuplecast.send_long(text, text, text, record), tuplecast.is_current(integer, text)
+    tuplecast.sent_columns(oid, text[]), tuplecast.values_of(oid, text[], text, boolean), tuplecast.statement_head(text, text, text, text[], text[]),
+    tuplecast.fast_way_with_old(text[], text, integer, text, text, text), tuplecast.payload_head(text, text, text), tuplecast.send_long(text, text, text, record), tuplecast.is_current(integer, text)
     FROM PUBLIC;
 
 ------------------------------------------------------------------------------------------------------------------------------------------
@@ -602,19 +735,14 @@ SELECT t.oid AS trigger,
        t.tgrelid AS relation,
        t.tgtype AS type,
        t.tgenabled AS state,
-       CASE WHEN t.tgnargs > 0 THEN convert_from(substring(t.tgargs FROM 1 FOR a.first), getdatabaseencoding()) END AS channel,
-       CASE WHEN t.tgnargs > 1 THEN convert_from(substring(a.rest FROM 1 FOR position('\x00'::bytea IN a.rest) - 1), getdatabaseencoding())
-       END AS argument,
-       CASE WHEN t.tgnargs > 2
-            THEN string_to_array(convert_from(substring(a.rest FROM position('\x00'::bytea IN a.rest) + 1
-                                                        FOR length(a.rest) - position('\x00'::bytea IN a.rest) - 1), getdatabaseencoding()), ' ')
-       END AS operations,
+       a.arguments[1] AS channel,
+       a.arguments[2] AS argument,
+       string_to_array(a.arguments[3], ' ') AS operations,
        ARRAY(SELECT attname::text FROM unnest(t.tgattr) WITH ORDINALITY AS u (number, position)
                JOIN pg_attribute ON attrelid = t.tgrelid AND attnum = u.number ORDER BY u.position) AS update_of,
        (SELECT substring(proname FROM '^(?:live|durable)_([0-9]{1,6})$')::integer FROM pg_proc WHERE oid = t.tgfoid) AS slot
   FROM pg_trigger t
-  CROSS JOIN LATERAL (SELECT position('\x00'::bytea IN t.tgargs) - 1, substring(t.tgargs FROM position('\x00'::bytea IN t.tgargs) + 1))
-       AS a (first, rest)
+  CROSS JOIN LATERAL tuplecast.arguments(t.tgargs) AS a (arguments)
  WHERE t.tgfoid IN (SELECT oid FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace
                                                AND proname ~ '^(live|durable)(_statement|_[0-9]{1,6})?$') AND t.tgparentid = 0
    AND t.tgname ~ '^tuplecast:.*:(row|insert|update|delete|truncate)$';
@@ -940,8 +1068,8 @@ BEGIN
                            CASE WHEN operation = 'DELETE' THEN 'OLD TABLE AS changed_rows'
                                 WHEN operation = 'UPDATE' AND (options ->> 'old')::boolean THEN 'OLD TABLE AS old_rows NEW TABLE AS changed_rows'
                                 ELSE 'NEW TABLE AS changed_rows' END, kind);
-            way := CASE WHEN options::text IN ('{}', '{"durable":true}') AND has_table_privilege(session_user, wanted, 'TRIGGER')
-                        THEN tuplecast.slot_way(kind, wanted, operation, channel) END;
+            way := CASE WHEN has_table_privilege(session_user, wanted, 'TRIGGER')
+                        THEN tuplecast.slot_way(kind, wanted, operation, channel, NULLIF(options::text, '{}')) END;
             IF way IS NULL THEN
                 form := form || '_statement';
             ELSE
@@ -952,8 +1080,8 @@ BEGIN
                 slots := slots || slot;
                 form := format('%s_%s', form, slot);
                 IF NOT EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.%s_%s()', kind, slot)) AND prosrc LIKE '%' || md5(way) || '%') THEN
-                    statements := statements || format('SELECT tuplecast.make_slot(%s, %L, %L, %L%s)', slot, wanted::regclass, operation, channel,
-                                                       CASE kind WHEN 'live' THEN '' ELSE format(', %L', kind) END);
+                    statements := statements || format('SELECT tuplecast.make_slot(%s, %L, %L, %L, %L, %L)', slot, wanted::regclass, operation, channel,
+                                                       kind, coalesce(NULLIF(options::text, '{}'), ''));
                 END IF;
             END IF;
         END IF;

@@ -221,11 +221,12 @@ $fast$,
 END
 $$;
 
-CREATE OR REPLACE FUNCTION tuplecast.slot_way(kind text, relation oid, operation text, channel text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.slot_way(kind text, relation oid, operation text, channel text, argument text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE kind WHEN 'live' THEN tuplecast.fast_way(relation, operation, channel)
-                     WHEN 'durable' THEN tuplecast.durable_way(relation, operation, channel) END
+    SELECT CASE WHEN kind = 'live' AND coalesce(argument, '') IN ('', '{"old":true}')
+                THEN tuplecast.fast_way(relation, operation, channel, coalesce(argument, '') <> '' AND operation = 'UPDATE')
+                WHEN kind = 'durable' AND argument = '{"durable":true}' THEN tuplecast.durable_way(relation, operation, channel) END
 $$;
 
 -- The table that a trigger was put on, of which this one, on a partition, is a clone.

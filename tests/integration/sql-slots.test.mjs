@@ -47,7 +47,7 @@ class LogReader {
 
 /** A table with a trigger of either kind, and what it tells. */
 async function told(t, kind, table, columns) {
-    if (kind === "live") return watched(t, database, table, columns);
+    if (kind !== "durable") return watched(t, database, table, columns, { old: kind === "live with old values" });
     await database.query(`CREATE TABLE ${table} (${columns})`);
     await put(database, table, define(table, { durable: true }));
     return new LogReader(database, `${table}_changes`);
@@ -70,11 +70,11 @@ describe("a table is altered", () => {
         ["the key goes", "ALTER TABLE %t DROP CONSTRAINT %t_pkey", "%t", { id: 2, a: "x" }, "'x'", null],
         ["the key is another column", "ALTER TABLE %t DROP CONSTRAINT %t_pkey; UPDATE %t SET a = 'y'; ALTER TABLE %t ADD PRIMARY KEY (a)", "%t", { id: 2, a: "x" }, "'x'", "x"],
     ];
-    for (const [kind, fresh] of [["live", false], ["live", true], ["durable", false], ["durable", true]])
+    for (const [kind, fresh] of ["live", "live with old values", "durable"].flatMap((kind) => [[kind, false], [kind, true]]))
         for (const [index, [what, sql, name, row, value = "'x'", id = Object.values(row)[0]]] of alterations.entries())
             test(`${kind}: ${what} (${fresh ? "before a session's first write" : "between two writes of a session"})`, async (t) => {
-                const table = `altered_${index}_${fresh}_${kind}`;
-                const definition = { channel: `${table}_changes`, durable: kind === "durable" };
+                const table = `altered_${index}_${fresh}_${kind.replaceAll(" ", "_")}`;
+                const definition = { channel: `${table}_changes`, durable: kind === "durable", old: kind === "live with old values" };
                 const listener = await told(t, kind, table, "id integer PRIMARY KEY, a text");
                 const writer = await database.connect(t);
                 if (!fresh) await writer.query(`INSERT INTO ${table} VALUES (1, 'first')`);
@@ -89,12 +89,15 @@ describe("a table is altered", () => {
                     const events = await listener.events();
                     assert.equal(events.length, /key goes/.test(what) ? count : 1);
                     assert.deepEqual(brief(events)[0], ["public", now, "INSERT", id, row]);
-                    await writer.query(`DELETE FROM ${now} WHERE ${Object.keys(row)[Object.keys(row).findIndex((key) => row[key] === 2 || row[key] === "2")]}::text = '2'`);
-                    assert.equal((await listener.events())[0].type, "DELETE");
+                    const two = Object.keys(row).find((key) => row[key] === 2 || row[key] === "2");
+                    await writer.query(`UPDATE ${now} SET ${two} = ${two} WHERE ${two}::text = '2'; DELETE FROM ${now} WHERE ${two}::text = '2'`);
+                    const later = await listener.events();
+                    assert.deepEqual(later.map(({ type }) => type), ["UPDATE", "DELETE"].flatMap((type) => Array(events.length).fill(type)));
+                    if (definition.old) assert.deepEqual([later[0].data, later[0].old, later[0].changed], [row, row, []]);
                 }
                 // To put it again makes it fast again, unless there is a type of somebody's own: there is no bound to its length, which counts for NOTIFY.
                 await put(database, table, define(now, definition));
-                assert.equal(await fast(now), /own type/.test(what) && kind === "live" ? "fff" : "ttt");
+                assert.equal(await fast(now), /own type/.test(what) && kind !== "durable" ? "fff" : "ttt");
                 await writer.query(`INSERT INTO ${now} SELECT 2 ${value === null ? "" : `, ${value}`}`);
                 assert.deepEqual(brief(await listener.events()), [["public", now, "INSERT", id, row]]);
                 assert.deepEqual((await put(database, table, define(now, definition), { dryRun: true })).sql, []);

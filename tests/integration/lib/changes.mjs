@@ -1,5 +1,6 @@
 // The database side by itself: the scripts of sql/, what the functions answer, and what the triggers send.
 
+import assert from "node:assert/strict";
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import { Waitable } from "./until.mjs";
@@ -38,6 +39,7 @@ export async function list(database) {
 export class Listener extends Waitable {
     payloads = [];
     #taken = 0;
+    #statement; // the last one that was sent as a statement and its rows
 
     static async open(t, database, channel) {
         const listener = new Listener();
@@ -51,7 +53,10 @@ export class Listener extends Waitable {
         return listener;
     }
 
-    /** All that has come since the last call: notifications arrive in order, so a last one of our own marks the end. */
+    /**
+     * All that has come since the last call: notifications arrive in order, so a last one of our own marks the end. The rows of a statement are
+     * as if each had come by itself.
+     */
     async texts() {
         const mark = `end ${this.payloads.length} ${performance.now()}`;
         await this.client.query("SELECT pg_notify($1, $2)", [this.channel, mark]);
@@ -65,7 +70,13 @@ export class Listener extends Waitable {
         );
         const texts = this.payloads.slice(this.#taken, end);
         this.#taken = end + 1;
-        return texts;
+        return texts.flatMap((text) => {
+            if (!text.startsWith('{"_":')) return [text];
+            const members = json(text);
+            if (members.columns) this.#statement = members;
+            else assert.equal(members._, this.#statement._, text);
+            return members.columns ? [] : [expanded(this.#statement, members)];
+        });
     }
 
     /** The same, as objects without the serial number. */
@@ -75,6 +86,34 @@ export class Listener extends Waitable {
             return event;
         });
     }
+}
+
+/** The members of an object, or the items of a list, as text. */
+function json(text) {
+    const parts = [];
+    let depth = 0;
+    for (const token of text.match(/"(?:[^"\\]|\\.)*"|[^"{}[\],:]+|./gsu)) {
+        if ("}]".includes(token)) depth--;
+        if (depth === 1 && (token === "," || token === ":")) parts.push("");
+        else if (depth > 0) parts.push((parts.pop() ?? "") + token);
+        if ("{[".includes(token)) depth++;
+    }
+    return text[0] === "[" ? parts : Object.fromEntries(Array.from({ length: parts.length / 2 }, (_, i) => [JSON.parse(parts[2 * i]), parts[2 * i + 1]]));
+}
+
+/** A row of a statement, as a change that came by itself; everything is text. */
+function expanded(statement, { row, old, id, n }) {
+    const columns = json(statement.columns);
+    const key = json(statement.key);
+    const values = json(row);
+    assert.equal(values.length, columns.length);
+    const named = (items) => `{${columns.map((name, i) => `${name}:${items[i]}`).join()}}`;
+    const value = (name) => values[columns.indexOf(name)];
+    id ??= key.length === 0 ? "null" : key.length === 1 ? value(key[0]) : `{${key.map((name) => `${name}:${value(name)}`).join()}}`;
+    const { schema, table, type } = statement;
+    let change = `{"schema":${schema},"table":${table},"type":${type},"_":${n ?? statement._},"id":${id},"data":${named(values)}`;
+    if (old) change += `,"old":${named(json(old))},"changed":[${columns.filter((_, i) => values[i] !== json(old)[i])}]`;
+    return `${change}}`;
 }
 
 /** A table with a trigger of ours, and its listener. */
