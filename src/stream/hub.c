@@ -151,6 +151,7 @@ void hub_free(struct hub *hub)
     registry_done(&hub->registry);
     history_done(&hub->state.history);
     log_decoder_done(&hub->state.decoder);
+    statement_done(&hub->statement);
     text_list_done(&hub->state.durable_names);
     free(hub->wanted.items);
     loop_task_cancel(hub->state.loop, &hub->state.service);
@@ -211,6 +212,7 @@ static void tell_status(struct hub *hub)
 void hub_database_down(struct hub *hub)
 {
     hub->outage_unmarked = true;
+    statement_forget(&hub->statement);
     if (!hub->state.database_up)
         return;
     hub->state.database_up = false;

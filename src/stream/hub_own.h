@@ -3,6 +3,7 @@
 
 #include "stream/hub_state.h"
 #include "stream/registry.h"
+#include "stream/statement.h"
 
 struct hub {
     struct hub_state state;
@@ -11,6 +12,7 @@ struct hub {
     struct loop_timer farewell; /* while streams are being ended */
     int64_t farewells_end_ms;   /* when the last of them is */
     bool outage_unmarked;       /* the connection was lost, and nothing has come since */
+    struct statement statement; /* whose rows may come next */
     struct text_list wanted;    /* of the tick that is being published: names lent by the channels */
 };
 

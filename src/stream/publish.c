@@ -4,6 +4,7 @@
 #include "stream/hub_own.h"
 #include "stream/memory.h"
 
+#include <errno.h>
 #include <string.h>
 
 void hub_lose_event(struct hub *hub, struct channel *channel, const char *why)
@@ -67,14 +68,25 @@ void hub_publish(struct hub *hub, const char *channel_name, const char *payload,
     struct channel *channel = registry_channel(&hub->registry, channel_name);
     struct event *event;
 
+    /* Before anything else: a stream of this channel may begin before its rows come. */
+    if (statement_begin(&hub->statement, payload, payload_bytes))
+        return;
     /* Its last stream has left meanwhile, or its LISTEN is not confirmed yet; or whoever can connect to the database
      * plays the trigger of a durable channel. */
     if (!channel || !channel->listening || channel->durable)
         return;
     hub_mark_outage(hub); /* the connection is new, and LISTEN in force again, before it is known to be up */
-    int error = decode_payload(channel_name, payload, payload_bytes, &event);
+    struct json_slice whole = {payload, payload_bytes};
+    int error = 0;
+    if (statement_is_row(payload, payload_bytes))
+        error = statement_expand(&hub->statement, payload, payload_bytes, &whole);
+    if (error == 0)
+        error = decode_payload(channel_name, whole.text, whole.size_bytes, &event);
     if (error < 0) {
-        hub_lose_event(hub, channel, strerror(-error));
+        hub_lose_event(hub, channel,
+                       error == -ENOENT    ? "a row whose statement is not known"
+                       : error == -EBADMSG ? "a row with more or fewer values than its statement has columns"
+                                           : strerror(-error));
         return;
     }
     event->durable = hub->state.now.durable;

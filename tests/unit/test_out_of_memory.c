@@ -4,6 +4,7 @@
 #include "http/stream_request.h"
 #include "hub_model.h"
 #include "stream/decode.h"
+#include "stream/statement.h"
 #include "triggers/definition.h"
 
 #include <search.h>
@@ -100,6 +101,30 @@ static void decoding_fails_cleanly_at_every_allocation(void **state)
             event_unref(event);
         }
         event_unref(whole);
+    }
+}
+
+static void rows_of_statements_fail_cleanly_at_every_allocation(void **state)
+{
+    static const char BEGINNING[] =
+        "{\"_\":1,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[],\"columns\":[\"a\"]}";
+    static const char ROW[] = "{\"_\":1,\"row\":[7]}";
+    bool reached = true;
+
+    (void)state;
+    for (uint64_t n = 1; reached; n++) {
+        struct statement statement = {0};
+        struct json_slice whole;
+        fail_from(n, 0);
+        bool begun = statement_begin(&statement, BEGINNING, strlen(BEGINNING));
+        int error = statement_expand(&statement, ROW, strlen(ROW), &whole);
+        reached = fail_no_more();
+        assert_true(begun); /* it is no event, whether or not it could be remembered */
+        assert_true(error == 0 || error == -ENOENT || error == -ENOMEM);
+        assert_true(reached == (error != 0));
+        assert_int_equal(statement_begin(&statement, BEGINNING, strlen(BEGINNING)), true);
+        assert_int_equal(statement_expand(&statement, ROW, strlen(ROW), &whole), 0);
+        statement_done(&statement);
     }
 }
 
@@ -237,6 +262,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decoding_fails_cleanly_at_every_allocation),
+        cmocka_unit_test(rows_of_statements_fail_cleanly_at_every_allocation),
         cmocka_unit_test(requests_fail_cleanly_at_every_allocation),
         cmocka_unit_test(trigger_definitions_fail_cleanly_at_every_allocation),
         cmocka_unit_test(no_stream_misses_anything_silently_when_one_allocation_fails),
