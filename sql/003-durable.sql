@@ -177,7 +177,7 @@ END
 $$;
 COMMENT ON FUNCTION tuplecast.durable_statement() IS 'tuplecast: writes a statement''s changes to the log, for the channel named by the first argument';
 
--- The fast way of a durable trigger without options, which stands in front of durable_statement() (002-triggers.sql, slots): one query in which
+-- The fast way of a durable trigger without options, which stands in front of durable_statement() (002-slots.sql): one query in which
 -- everything is constant but the row. When it is not right any more it writes nothing, and durable_statement() does the work. $current asks.
 CREATE FUNCTION tuplecast.durable_way(relation oid, operation text, channel text) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

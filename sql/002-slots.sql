@@ -1,0 +1,258 @@
+-- tuplecast, version 2: slots, the functions of triggers of no special kind
+--
+-- A change of one row costs the writer little more than what the function looks up: names, key, arguments. PostgreSQL keeps the plan of a query for as
+-- long as the session lives, and plans anew when the table is altered; so what is written into the query as a constant need not be looked up.
+-- Therefore such a trigger (statement level, no options or old alone) has a function of its own, tuplecast.live_<number>, a slot. It is live_statement() with one
+-- query in front, the fast way, which names the table, its key and the columns to be measured, and sends everything.
+--
+-- The fast way is right only while all that is as it was. is_current() says so; being declared IMMUTABLE (which is not the truth) it is asked when the
+-- query is planned and not when it runs. After ALTER TABLE, live_statement() does the work; to put the trigger again makes it fast again. A slot
+-- without a trigger is taken by the next one.
+-- The query must be possible to plan whatever has become of the table: each column that it names stands in a row of nulls around it, too, where the name is
+-- found when the table has it no more, and is cast to text before anything is done with it.
+
+-- The fast way of a table, with $current for the question whether it is right; null when there is none: a type of somebody's own has
+-- output of unknown length (and may bring a function), and very many columns are better looked up.
+--
+-- Up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for each. In an IF, a
+-- query that answers with no row is as good as false, and spares the writer an expression. Where old values are wanted, one row goes this way.
+CREATE FUNCTION tuplecast.fast_way(relation oid, operation text, channel text, with_old boolean) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    keys text[] := coalesce(tuplecast.key_columns(relation), '{}');
+    columns text[] := tuplecast.sent_columns(relation, NULL);
+    source record; -- the names of schema and table
+    head text;
+    id text := 'null'; -- as a format of format()
+    id_values text := '';
+    measures text[] := '{}';
+    measure text;
+    named text[] := '{}';
+    fixed integer := 100; -- the largest length of what is not measured
+    c record;
+BEGIN
+    SELECT nspname, relname INTO source FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace WHERE r.oid = relation;
+    head := tuplecast.payload_head(source.nspname, source.relname, operation);
+    fixed := fixed + octet_length(head);
+    FOR c IN
+        WITH RECURSIVE base AS (
+            SELECT attname::text, attnum, t.oid, t.typtype, t.typbasetype, t.typnamespace, t.typelem
+              FROM pg_attribute JOIN pg_type t ON t.oid = atttypid WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped
+            UNION ALL
+            SELECT attname, attnum, t.oid, t.typtype, t.typbasetype, t.typnamespace, t.typelem
+              FROM base b JOIN pg_type t ON b.typtype = 'd' AND t.oid = b.typbasetype
+        )
+        SELECT attname AS name, format('%I', attname) AS quoted, attname = ANY (keys) AS is_key, b.oid::regtype AS type,
+               b.typnamespace = 'pg_catalog'::regnamespace AND b.typtype IN ('b', 'r')
+               AND (b.typelem = 0 OR EXISTS (SELECT FROM pg_type e WHERE e.oid = b.typelem AND e.typtype IN ('b', 'r')
+                                                AND e.typnamespace = b.typnamespace)) AS is_builtin,
+               CASE WHEN b.oid IN ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'float4'::regtype, 'float8'::regtype,
+                                   'oid'::regtype, 'uuid'::regtype, 'date'::regtype, 'time'::regtype, 'timetz'::regtype,
+                                   'timestamp'::regtype, 'timestamptz'::regtype) THEN 50 ELSE 0 END AS width
+          FROM base b WHERE typtype <> 'd' ORDER BY attnum
+    LOOP
+        -- A char without a length loses its blanks when it is compared as text; and columns of ours stand beside the table's own.
+        IF NOT c.is_builtin OR cardinality(named) >= 50 OR starts_with(c.name, 'tuplecast''s ') OR (with_old AND c.type = 'bpchar'::regtype) THEN
+            RETURN NULL;
+        END IF;
+        fixed := fixed + octet_length(to_json(c.name)::text) * CASE WHEN c.is_key THEN 2 ELSE 1 END + c.width * CASE WHEN c.is_key THEN 2 ELSE 1 END + 10;
+        IF c.width = 0 THEN
+            -- The length of a text is known without looking at it. What is large of another type is not made text to be measured.
+            measures := measures || format(
+                CASE WHEN c.type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
+                     THEN 'COALESCE(pg_catalog.octet_length(%1$s::pg_catalog.text), 0)'
+                     ELSE 'CASE WHEN pg_catalog.pg_column_size(%1$s) OPERATOR(pg_catalog.>) 1200 THEN 10000'
+                          ' ELSE COALESCE(pg_catalog.octet_length(%1$s::pg_catalog.text), 0) END' END, c.quoted);
+            IF c.is_key THEN
+                measures := measures || measures[cardinality(measures)];
+            END IF;
+        END IF;
+        IF c.is_key OR c.width = 0 OR with_old THEN
+            named := named || c.quoted;
+        END IF;
+    END LOOP;
+    IF fixed > 5000 THEN
+        RETURN NULL;
+    END IF;
+    IF cardinality(keys) > 0 THEN
+        SELECT string_agg(CASE WHEN cardinality(keys) = 1 THEN '%s' ELSE replace(to_json(k)::text, '%', '%%') || ':%s' END, ',' ORDER BY i),
+               string_agg(format(CASE WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN ', %I'
+                                      ELSE ', pg_catalog.to_json(%I)' END, k), '' ORDER BY i)
+          INTO id, id_values
+          FROM unnest(keys) WITH ORDINALITY AS u (k, i) JOIN pg_attribute ON attrelid = relation AND attname = k;
+        IF cardinality(keys) > 1 THEN
+            id := '{' || id || '}';
+        END IF;
+    END IF;
+    measure := coalesce(array_to_string(NULLIF(measures, '{}'), ' OPERATOR(pg_catalog.+) '), '0');
+    IF with_old THEN
+        RETURN tuplecast.fast_way_with_old(named, measure, (7900 - 2 * fixed) / 12, channel, replace(head, '%', '%%') || '%s,"id":' || id, id_values);
+    END IF;
+    -- A byte of a text is six at most in JSON.
+    measure := format('%s OPERATOR(pg_catalog.<) %s', measure, (7900 - fixed) / 6);
+    RETURN format($fast$
+    IF c.more FROM (SELECT %1$s) k CROSS JOIN LATERAL (
+        (SELECT true AS more FROM changed_rows n
+          WHERE $current AND CASE WHEN %2$s
+                THEN pg_catalog.pg_notify(%3$L, pg_catalog.format(%4$L, pg_catalog.nextval('tuplecast.serial')%5$s, pg_catalog.row_to_json(n.*))) IS NOT NULL
+                ELSE tuplecast.send_long(%3$L, %6$L, %7$s, n.*) END
+         OFFSET 15 LIMIT 1)
+        UNION ALL
+        SELECT pg_catalog.set_config('tuplecast.unsent', 'yes', true) IS NOT NULL FROM pg_catalog.generate_series(1, 1) WHERE NOT $current
+    ) c THEN
+        IF pg_catalog.current_setting('tuplecast.unsent', true) IS DISTINCT FROM 'yes' THEN
+            -- To compile a query for the processor may take longer than it runs; and a plan is kept.
+            settings := ARRAY[pg_catalog.current_setting('jit')];
+            number := pg_catalog.nextval('tuplecast.serial');
+            IF pg_catalog.concat(pg_catalog.set_config('jit', 'off', true),
+                                 pg_catalog.pg_notify(%3$L, pg_catalog.concat('{"_":', number, %8$L))) IS NULL THEN
+            END IF;
+            number := pg_catalog.concat('{"_":', number, ',"row":[');
+            PERFORM FROM (SELECT number AS "tuplecast's head") s CROSS JOIN (SELECT * FROM changed_rows OFFSET 16) n
+             WHERE CASE WHEN %2$s
+                   THEN pg_catalog.pg_notify(%3$L, s."tuplecast's head" OPERATOR(pg_catalog.||) %9$s OPERATOR(pg_catalog.||) %10$s) IS NULL
+                   ELSE NOT tuplecast.send_long(%3$L, %6$L, %7$s, n.*) END;
+            IF pg_catalog.set_config('jit', settings[1], true) IS NULL THEN
+            END IF;
+            RETURN NULL;
+        ELSIF pg_catalog.set_config('tuplecast.unsent', '', true) IS NULL THEN
+        END IF;
+    ELSE
+        RETURN NEW; -- which is null
+    END IF;
+$fast$,
+        coalesce((SELECT string_agg(format('NULL::pg_catalog.text AS %s', name), ', ' ORDER BY i) FROM unnest(named) WITH ORDINALITY AS u (name, i)), ''),
+        measure, channel, replace(head, '%', '%%') || '%s,"id":' || id || ',"data":%s}', id_values, head,
+        CASE WHEN cardinality(keys) > 0 THEN format('pg_catalog.format(%L%s)', id, id_values) ELSE '''null''' END,
+        tuplecast.statement_head(source.nspname, source.relname, operation, keys, columns), tuplecast.values_of(relation, columns, 'n', false),
+        -- One statement inserts or deletes a row once; equal ones can only come when there is no key, or from updates in a cascade.
+        CASE WHEN operation <> 'UPDATE' AND EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND indimmediate) THEN ''']}'''
+             ELSE 'pg_catalog.concat(''],"n":'', pg_catalog.nextval(''tuplecast.serial''), ''}'')' END);
+END
+$$;
+
+-- The same with old values. `named` are all columns; measure and limit are for one row of the two, `head` and `id_values` for format(). The inner query
+-- becomes part of the outer one: nothing of the old row is made text before it is measured.
+CREATE FUNCTION tuplecast.fast_way_with_old(named text[], measure text, size_limit integer, channel text, head text, id_values text) RETURNS text
+LANGUAGE sql STABLE
+AS $$
+    SELECT format($fast$
+    IF c.more FROM (SELECT %1$s) k CROSS JOIN LATERAL (
+        (SELECT true AS more
+           FROM changed_rows n CROSS JOIN LATERAL (SELECT pg_catalog.row_to_json(o.*) AS "tuplecast's row", %2$s AS "tuplecast's size", %3$s FROM old_rows o) o
+          WHERE $current AND CASE WHEN %2$s OPERATOR(pg_catalog.<) %4$s AND o."tuplecast's size" OPERATOR(pg_catalog.<) %4$s
+                                       AND NOT EXISTS (SELECT FROM changed_rows OFFSET 1)
+                THEN pg_catalog.pg_notify(%5$L, pg_catalog.format(%6$L, pg_catalog.nextval('tuplecast.serial')%7$s, pg_catalog.row_to_json(n.*),
+                         o."tuplecast's row", pg_catalog.concat_ws(',', %8$s))) IS NULL
+                ELSE true END
+          LIMIT 1)
+        UNION ALL
+        SELECT true FROM pg_catalog.generate_series(1, 1) WHERE NOT $current
+    ) c THEN
+    ELSE
+        RETURN NEW; -- which is null
+    END IF;
+$fast$,
+        string_agg(format('NULL::pg_catalog.text AS %s', name), ', ' ORDER BY i), measure,
+        string_agg(format('%s::pg_catalog.text AS "tuplecast''s %s"', name, i), ', ' ORDER BY i), size_limit, channel,
+        head || ',"data":%s,"old":%s,"changed":[%s]}', id_values,
+        string_agg(format('CASE WHEN %s::pg_catalog.text COLLATE "C" IS DISTINCT FROM o."tuplecast''s %s" THEN %L END', name, i,
+                          to_json((parse_ident(name))[1])::text), ', ' ORDER BY i))
+      FROM unnest(named) WITH ORDINALITY AS u (name, i)
+$$;
+
+-- The fast way of a slot: kind is live, or what later versions know; argument is the trigger's second.
+CREATE FUNCTION tuplecast.slot_way(kind text, relation oid, operation text, channel text, argument text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT tuplecast.fast_way(relation, operation, channel, coalesce(argument, '') <> '' AND operation = 'UPDATE')
+     WHERE kind = 'live' AND coalesce(argument, '') IN ('', '{"old":true}')
+$$;
+
+-- A row that may be too long for the fast way. True, as the fast way wants it.
+CREATE FUNCTION tuplecast.send_long(channel text, head text, id text, changed record) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN pg_notify(channel, tuplecast.payload(head || nextval('tuplecast.serial') || ',"id":', id,
+                                                CASE WHEN pg_column_size(changed) <= 500000 THEN row_to_json(changed)::text ELSE '' END,
+                                                NULL, NULL)) IS NOT NULL;
+END
+$$;
+
+-- Is the fast way that has this digest the one that the only trigger of the slot would get now? A transaction whose snapshot is older than the
+-- plan may not see what has become of the table: there the answer is no. It must not fail: the writer would.
+CREATE FUNCTION tuplecast.is_current(slot integer, digest text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    t record;
+BEGIN
+    IF current_setting('transaction_isolation') LIKE 'read %' THEN
+        SELECT tgrelid, tgtype, tgargs, kind INTO STRICT t FROM unnest('{live,durable}'::text[]) kind
+          JOIN pg_trigger ON tgfoid = to_regprocedure(format('tuplecast.%s_%s()', kind, slot));
+        RETURN coalesce(md5(tuplecast.slot_way(t.kind, t.tgrelid, CASE WHEN t.tgtype & 4 > 0 THEN 'INSERT' WHEN t.tgtype & 16 > 0 THEN 'UPDATE' ELSE 'DELETE' END,
+                                               (tuplecast.arguments(t.tgargs))[1], (tuplecast.arguments(t.tgargs))[2])) = digest, false);
+    END IF;
+    RETURN false;
+EXCEPTION WHEN OTHERS THEN
+    RETURN false;
+END
+$$;
+
+-- Writes the function of a slot, which becomes our owner's, for who may put triggers on the table. Who does it with a slot that is another's
+-- would make that one slower and nothing else, because is_current() says no.
+CREATE FUNCTION tuplecast.make_slot(slot integer, relation regclass, operation text, channel text, kind text DEFAULT 'live', argument text DEFAULT '') RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    way text := tuplecast.slot_way(kind, relation, operation, channel, argument);
+    body text := (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.%I()', kind || '_statement')));
+    start integer := position(E'\nBEGIN\n' IN body) + length(E'\nBEGIN\n');
+BEGIN
+    IF NOT coalesce(has_table_privilege(session_user, relation, 'TRIGGER'), false) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('permission denied: %s may not put triggers on %s.', session_user, relation);
+    ELSIF way IS NULL OR coalesce(slot NOT BETWEEN 1 AND 999999, true)
+          OR EXISTS (SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.%I()', kind || '_' || slot)) AND tgrelid <> relation) THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('Slot %s cannot be made for %s.', slot, relation);
+    END IF;
+    EXECUTE format('CREATE OR REPLACE FUNCTION tuplecast.%I() RETURNS trigger LANGUAGE plpgsql %s SECURITY DEFINER AS %L', kind || '_' || slot,
+                   CASE kind WHEN 'live' THEN 'STABLE' ELSE 'VOLATILE' END,
+                   E'\n#variable_conflict use_column' || left(body, start - 1)
+                   || replace(way, '$current', format('tuplecast.is_current(%s, %L)', slot, md5(way))) || substr(body, start));
+END
+$$;
+
+-- A slot that no trigger has, and nobody else takes before the transaction ends.
+CREATE FUNCTION tuplecast.take_slot(taken integer[]) RETURNS integer
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    used integer[] := tuplecast.used_slots();
+    slot integer;
+BEGIN
+    FOR slot IN SELECT i FROM generate_series(1, cardinality(used) + 1000) i WHERE i <> ALL (used) AND i <> ALL (taken) LOOP
+        -- Whoever had the lock may have put a trigger meanwhile.
+        IF pg_try_advisory_xact_lock(hashtextextended('tuplecast slot ' || slot, 0)) AND slot <> ALL (tuplecast.used_slots()) THEN
+            RETURN slot;
+        END IF;
+    END LOOP;
+    RAISE lock_not_available USING MESSAGE = 'Very many triggers are put at once.', HINT = 'Try again.';
+END
+$$;
+
+-- Read from the catalog as the statement sees it: a look-up by name may be answered from memory.
+CREATE FUNCTION tuplecast.used_slots() RETURNS integer[]
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT ARRAY(SELECT substring(proname FROM '[0-9]+')::integer FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid
+                  WHERE pronamespace = 'tuplecast'::regnamespace AND proname ~ '^(live|durable)_[0-9]{1,6}$')
+$$;
+
+REVOKE EXECUTE ON FUNCTION tuplecast.key_columns(oid), tuplecast.key_of(oid, json), tuplecast.pick(json, text[]),
+    tuplecast.changed_members(json, json, text[]), tuplecast.payload(text, text, text, text, text),
+    tuplecast.send(text, text, text[], text[], json, json), tuplecast.bulk_query(oid, text[], text, text),
+    tuplecast.sent_columns(oid, text[]), tuplecast.values_of(oid, text[], text, boolean), tuplecast.statement_head(text, text, text, text[], text[]),
+    tuplecast.fast_way_with_old(text[], text, integer, text, text, text), tuplecast.payload_head(text, text, text), tuplecast.send_long(text, text, text, record), tuplecast.is_current(integer, text)
+    FROM PUBLIC;
