@@ -3,7 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFile, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { describe, test } from "node:test";
@@ -115,6 +115,38 @@ describe("files for containers", () => {
         assert.equal(services.gateway.depends_on.setup.condition, "service_completed_successfully");
         for (const { read_only, cap_drop } of [services.setup, services.gateway]) assert.deepEqual([read_only, cap_drop], [true, ["ALL"]]);
         assert.deepEqual(services.gateway.ports, ["127.0.0.1:8080:8080"]);
+    });
+
+    test("Kubernetes: the API knows every member, and its type", async (t) => {
+        const folder = mkdtempSync(join(tmpdir(), "tuplecast-objects-"));
+        t.after(() => rmSync(folder, { recursive: true }));
+        symlinkSync(join(import.meta.dirname, "node_modules"), join(folder, "node_modules"));
+        /** What the compiler says of objects as literals of their kinds' types, by number. */
+        const check = async (objects) => {
+            const lines = objects.flatMap((object, i) => [
+                `import type { I${object.kind} as Kind${i} } from "kubernetes-models/${object.apiVersion}/${object.kind}";`,
+                `export const object${i}: Kind${i} = ${JSON.stringify(object)};`,
+            ]);
+            writeFileSync(join(folder, "objects.ts"), lines.join("\n"));
+            const compiler = join(import.meta.dirname, "node_modules/.bin/tsc");
+            const { stdout } = await promisify(execFile)(compiler, ["--noEmit", "--strict", "--skipLibCheck", "--module", "nodenext", join(folder, "objects.ts")]).catch((error) => error);
+            return stdout;
+        };
+        const objects = await yaml("etc/kubernetes/tuplecast.yaml");
+        assert.deepEqual(objects.map(({ kind }) => kind), ["Deployment", "Service", "PodDisruptionBudget"]);
+        assert.equal(await check(objects), "");
+        const typo = (change) => {
+            const copy = structuredClone(objects);
+            change(copy[0].spec.template.spec.containers[0], copy);
+            return copy;
+        };
+        const said = await check([
+            ...typo((container) => (container.livenessProbe.httpGet.prt = "http")),
+            ...typo((container) => (container.readinessProbe.periodSeconds = "2 s")),
+            ...typo((container) => delete container.name),
+            ...typo((_, [, , budget]) => (budget.spec.maxUnavailabel = 1)),
+        ]);
+        for (const complaint of [/'"prt"' does not exist/, /'string' is not assignable to type 'number'/, /Property '"name"' is missing/, /'"maxUnavailabel"' does not exist/]) assert.match(said, complaint);
     });
 
     test("Kubernetes: labels, ports and probes fit together, and the probes' addresses answer", async (t) => {
