@@ -11,30 +11,18 @@
 -- The query must be possible to plan whatever has become of the table: each column that it names stands in a row of nulls around it, too, where the name is
 -- found when the table has it no more, and is cast to text before anything is done with it.
 
--- The fast way of a table, with $current for the question whether it is right; null when there is none: a type of somebody's own has
--- output of unknown length (and may bring a function), and very many columns are better looked up.
---
--- Up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for each. In an IF, a
--- query that answers with no row is as good as false, and spares the writer an expression. Where old values are wanted, one row goes this way.
-CREATE FUNCTION tuplecast.fast_way(relation oid, operation text, channel text, with_old boolean) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- What a row of the table comes to as JSON: `fixed` bytes at most, names included, and six times `measure` (an expression), since a byte of a text is
+-- six at most. `named` are the columns that the fast way names. Nulls when there is no bound: a type of somebody's own has output of
+-- unknown length (and may bring a function), and very many columns are better looked up.
+CREATE FUNCTION tuplecast.row_bounds(relation oid, keys text[], with_old boolean, OUT fixed integer, OUT measure text, OUT named text[])
+LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
-    keys text[] := coalesce(tuplecast.key_columns(relation), '{}');
-    columns text[] := tuplecast.sent_columns(relation, NULL);
-    source record; -- the names of schema and table
-    head text;
-    id text := 'null'; -- as a format of format()
-    id_values text := '';
     measures text[] := '{}';
-    measure text;
-    named text[] := '{}';
-    fixed integer := 100; -- the largest length of what is not measured
     c record;
 BEGIN
-    SELECT nspname, relname INTO source FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace WHERE r.oid = relation;
-    head := tuplecast.payload_head(source.nspname, source.relname, operation);
-    fixed := fixed + octet_length(head);
+    fixed := 0;
+    named := '{}';
     FOR c IN
         WITH RECURSIVE base AS (
             SELECT attname::text, attnum, t.oid, t.typtype, t.typbasetype, t.typnamespace, t.typelem
@@ -54,7 +42,8 @@ BEGIN
     LOOP
         -- A char without a length loses its blanks when it is compared as text; and columns of ours stand beside the table's own.
         IF NOT c.is_builtin OR cardinality(named) >= 50 OR starts_with(c.name, 'tuplecast''s ') OR (with_old AND c.type = 'bpchar'::regtype) THEN
-            RETURN NULL;
+            fixed := NULL;
+            RETURN;
         END IF;
         fixed := fixed + octet_length(to_json(c.name)::text) * CASE WHEN c.is_key THEN 2 ELSE 1 END + c.width * CASE WHEN c.is_key THEN 2 ELSE 1 END + 10;
         IF c.width = 0 THEN
@@ -72,25 +61,55 @@ BEGIN
             named := named || c.quoted;
         END IF;
     END LOOP;
-    IF fixed > 5000 THEN
-        RETURN NULL;
-    END IF;
-    IF cardinality(keys) > 0 THEN
-        SELECT string_agg(CASE WHEN cardinality(keys) = 1 THEN '%s' ELSE replace(to_json(k)::text, '%', '%%') || ':%s' END, ',' ORDER BY i),
-               string_agg(format(CASE WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN ', %I'
-                                      ELSE ', pg_catalog.to_json(%I)' END, k), '' ORDER BY i)
-          INTO id, id_values
-          FROM unnest(keys) WITH ORDINALITY AS u (k, i) JOIN pg_attribute ON attrelid = relation AND attname = k;
-        IF cardinality(keys) > 1 THEN
-            id := '{' || id || '}';
-        END IF;
-    END IF;
     measure := coalesce(array_to_string(NULLIF(measures, '{}'), ' OPERATOR(pg_catalog.+) '), '0');
-    IF with_old THEN
-        RETURN tuplecast.fast_way_with_old(named, measure, (7900 - 2 * fixed) / 12, channel, replace(head, '%', '%%') || '%s,"id":' || id, id_values);
+END
+$$;
+
+-- The key of a row in the fast way: as a format, and what goes into it, with a comma before each.
+CREATE FUNCTION tuplecast.id_format(relation oid, keys text[], OUT id text, OUT id_values text)
+LANGUAGE sql STABLE
+AS $$
+    SELECT CASE cardinality(keys) WHEN 0 THEN 'null' WHEN 1 THEN '%s'
+                                  ELSE '{' || string_agg(replace(to_json(k)::text, '%', '%%') || ':%s', ',' ORDER BY i) || '}' END,
+           coalesce(string_agg(format(CASE WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN ', %I'
+                                           ELSE ', pg_catalog.to_json(%I)' END, k), '' ORDER BY i), '')
+      FROM unnest(keys) WITH ORDINALITY AS u (k, i) JOIN pg_attribute ON attrelid = relation AND attname = k
+$$;
+
+-- A row of nulls that has these names.
+CREATE FUNCTION tuplecast.nulls(named text[]) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT coalesce(string_agg('NULL::pg_catalog.text AS ' || name, ', ' ORDER BY i), '') FROM unnest(named) WITH ORDINALITY AS u (name, i)
+$$;
+
+-- The fast way of a table, with $current for the question whether it is right; null when there is none.
+--
+-- Up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for each. In an IF, a
+-- query that answers with no row is as good as false, and spares the writer an expression. What is set when nothing was sent is taken back at once; who sets
+-- it himself has sixteen rows of his told twice. Where old values are wanted, one row goes this way.
+CREATE FUNCTION tuplecast.fast_way(relation oid, operation text, channel text, with_old boolean) RETURNS text
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    keys text[] := coalesce(tuplecast.key_columns(relation), '{}');
+    columns text[] := tuplecast.sent_columns(relation, NULL);
+    source record; -- the names of schema and table
+    bounds record;
+    key record;
+    head text;
+BEGIN
+    SELECT nspname, relname INTO source FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace WHERE r.oid = relation;
+    head := tuplecast.payload_head(source.nspname, source.relname, operation);
+    bounds := tuplecast.row_bounds(relation, keys, with_old);
+    key := tuplecast.id_format(relation, keys);
+    bounds.fixed := bounds.fixed + octet_length(head) + 100;
+    IF bounds.fixed IS NULL OR bounds.fixed > 5000 THEN
+        RETURN NULL;
+    ELSIF with_old THEN
+        RETURN tuplecast.fast_way_with_old(bounds.named, bounds.measure, (7900 - 2 * bounds.fixed) / 12, channel,
+                                           replace(head, '%', '%%') || '%s,"id":' || key.id, key.id_values);
     END IF;
-    -- A byte of a text is six at most in JSON.
-    measure := format('%s OPERATOR(pg_catalog.<) %s', measure, (7900 - fixed) / 6);
     RETURN format($fast$
     IF c.more FROM (SELECT %1$s) k CROSS JOIN LATERAL (
         (SELECT true AS more FROM changed_rows n
@@ -122,9 +141,9 @@ BEGIN
         RETURN NEW; -- which is null
     END IF;
 $fast$,
-        coalesce((SELECT string_agg(format('NULL::pg_catalog.text AS %s', name), ', ' ORDER BY i) FROM unnest(named) WITH ORDINALITY AS u (name, i)), ''),
-        measure, channel, replace(head, '%', '%%') || '%s,"id":' || id || ',"data":%s}', id_values, head,
-        CASE WHEN cardinality(keys) > 0 THEN format('pg_catalog.format(%L%s)', id, id_values) ELSE '''null''' END,
+        tuplecast.nulls(bounds.named), format('%s OPERATOR(pg_catalog.<) %s', bounds.measure, (7900 - bounds.fixed) / 6),
+        channel, replace(head, '%', '%%') || '%s,"id":' || key.id || ',"data":%s}', key.id_values, head,
+        CASE WHEN cardinality(keys) > 0 THEN format('pg_catalog.format(%L%s)', key.id, key.id_values) ELSE '''null''' END,
         tuplecast.statement_head(source.nspname, source.relname, operation, keys, columns), tuplecast.values_of(relation, columns, 'n', false),
         -- One statement inserts or deletes a row once; equal ones can only come when there is no key, or from updates in a cascade.
         CASE WHEN operation <> 'UPDATE' AND EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND indimmediate) THEN ''']}'''
@@ -154,7 +173,7 @@ AS $$
         RETURN NEW; -- which is null
     END IF;
 $fast$,
-        string_agg(format('NULL::pg_catalog.text AS %s', name), ', ' ORDER BY i), measure,
+        tuplecast.nulls(named), measure,
         string_agg(format('%s::pg_catalog.text AS "tuplecast''s %s"', name, i), ', ' ORDER BY i), size_limit, channel,
         head || ',"data":%s,"old":%s,"changed":[%s]}', id_values,
         string_agg(format('CASE WHEN %s::pg_catalog.text COLLATE "C" IS DISTINCT FROM o."tuplecast''s %s" THEN %L END', name, i,
@@ -254,5 +273,6 @@ REVOKE EXECUTE ON FUNCTION tuplecast.key_columns(oid), tuplecast.key_of(oid, jso
     tuplecast.changed_members(json, json, text[]), tuplecast.payload(text, text, text, text, text),
     tuplecast.send(text, text, text[], text[], json, json), tuplecast.bulk_query(oid, text[], text, text),
     tuplecast.sent_columns(oid, text[]), tuplecast.values_of(oid, text[], text, boolean), tuplecast.statement_head(text, text, text, text[], text[]),
+    tuplecast.row_bounds(oid, text[], boolean), tuplecast.id_format(oid, text[]), tuplecast.nulls(text[]),
     tuplecast.fast_way_with_old(text[], text, integer, text, text, text), tuplecast.payload_head(text, text, text), tuplecast.send_long(text, text, text, record), tuplecast.is_current(integer, text)
     FROM PUBLIC;
