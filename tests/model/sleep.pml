@@ -1,7 +1,7 @@
 /* The sleep protocol of durable channels: however writers and the lead meet, what is committed is in a tick in the end,
  * without the slow poll that stays on as a second line.
  *
- *   writer   a transaction with a durable trigger: tuplecast.wake_lead() in sql/003-durable.sql, then COMMIT or ROLLBACK
+ *   writer   a transaction with a durable trigger: tuplecast.wake_lead() in sql/003-log.sql, then COMMIT or ROLLBACK
  *   lead     lead(), make_tick(), on_tick(), on_asleep() of src/postgres/durable_reader.c, without its poll
  *
  * From PostgreSQL it takes: a transaction's locks go after its changes are visible, its notifications come after both, and
