@@ -1,3 +1,4 @@
+#include "postgres/array_text.h"
 #include "postgres/durable_own.h"
 #include "postgres/log_rows.h"
 
@@ -99,7 +100,7 @@ void durable_read_tick(struct durable_reader *reader)
         durable_go_on(reader);
         return;
     }
-    char *names = history_reader_array(channels);
+    char *names = array_text(channels);
     if (!names) {
         query_queue_reset(reader->queue, "out of memory");
         return;

@@ -1,7 +1,7 @@
 #include "postgres/history_reader.h"
 
-#include "base/buffer.h"
 #include "base/log.h"
+#include "postgres/array_text.h"
 #include "postgres/log_rows.h"
 #include "postgres/query_queue.h"
 
@@ -24,27 +24,6 @@ struct history_reader {
     bool lead, upkeep_asked;
     int64_t warned_ms;
 };
-
-char *history_reader_array(const struct text_list *list)
-{
-    struct buffer text;
-
-    buffer_init(&text, 1 << 24);
-    buffer_append_text(&text, "{");
-    for (size_t i = 0; i < list->count; i++) {
-        buffer_append_text(&text, i > 0 ? ",\"" : "\"");
-        for (const char *at = list->items[i]; *at; at++) {
-            if (*at == '"' || *at == '\\')
-                buffer_append_text(&text, "\\");
-            buffer_append(&text, at, 1);
-        }
-        buffer_append_text(&text, "\"");
-    }
-    buffer_append_text(&text, "}");
-    char *copy = buffer_text(&text) ? strdup(buffer_text(&text)) : NULL;
-    buffer_done(&text);
-    return copy;
-}
 
 /* A page that is being read. */
 struct page_call {
@@ -98,7 +77,7 @@ void history_reader_want(struct history_reader *reader, struct history_page *pag
                          const struct history_request *request)
 {
     char number[NUMBER_BYTES], bytes_max[NUMBER_BYTES], page_bytes[NUMBER_BYTES];
-    char *channels = history_reader_array(request->channels);
+    char *channels = array_text(request->channels);
     struct page_call *call = calloc(1, sizeof(*call));
     struct query query = {
         .sql = "WITH place AS MATERIALIZED (SELECT * FROM tuplecast.find_place($1, $2))"

@@ -23,6 +23,3 @@ void history_reader_reset(struct history_reader *reader, const char *reason);
 
 /* Only the lead does the upkeep. */
 void history_reader_set_lead(struct history_reader *reader, bool lead);
-
-/* Texts as an array in PostgreSQL's text form, {"a","b"}: for the caller to free. NULL without memory. */
-char *history_reader_array(const struct text_list *list);

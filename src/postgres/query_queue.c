@@ -60,13 +60,13 @@ static void send_first(struct query_queue *queue)
             loop_timer_stop(&queue->timer);
         return;
     }
+    if (queue->sent)
+        return;
+    loop_timer_set(&queue->timer, queue->options.deadline_ms, 0);
     if (!pq) {
         connection_start(queue->connection);
         return;
     }
-    if (queue->sent)
-        return;
-    loop_timer_set(&queue->timer, queue->options.deadline_ms, 0);
     queue->sqlstate[0] = '\0';
     if (!PQsendQueryParams(pq, item->query.sql, item->query.parameter_count, NULL, item->query.parameters, NULL, NULL,
                            item->query.binary) ||
@@ -134,6 +134,8 @@ static void take_results(struct query_queue *queue)
             continue;
         } else if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_SINGLE_TUPLE) {
             keep_error(queue, result);
+            if (query->on_error)
+                query->on_error(query->context, result);
         }
         PQclear(result);
     }

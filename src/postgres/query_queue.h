@@ -11,7 +11,7 @@ struct query_queue;
 
 struct query_queue_options {
     const char *database;         /* libpq connection string; copied */
-    int64_t deadline_ms;          /* without a byte of the answer, after which the connection is given up */
+    int64_t deadline_ms;          /* without a byte of the answer, or a connection, after which that is given up */
     int64_t idle_ms;              /* > 0: connected on demand, and closed after so long without a query; 0: always */
     void (*on_up)(void *context); /* may be NULL */
     void (*on_down)(void *context, const char *reason); /* may be NULL; all queries have been answered */
@@ -40,6 +40,8 @@ struct query {
     int parameter_count;
     /* Row `number` of result: always 0, unless the answer is taken as a whole. May be NULL. */
     void (*on_row)(void *context, const PGresult *result, int number);
+    /* What the server says of a failure, for who wants more of it than on_done is told. May be NULL. */
+    void (*on_error)(void *context, const PGresult *result);
     /* Exactly once. sqlstate NULL: it went well. */
     void (*on_done)(void *context, const char *sqlstate, const char *message);
     void *context;
