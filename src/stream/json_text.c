@@ -184,6 +184,17 @@ bool json_is_valid(const char *text, size_t size_bytes)
     return s.at == s.end;
 }
 
+static bool next_value(struct scanner *s, struct json_slice *rest, struct json_slice *ret_value)
+{
+    skip_space(s);
+    const unsigned char *value = s->at;
+    if (!take_value(s))
+        return false;
+    *ret_value = (struct json_slice){(const char *)value, (size_t)(s->at - value)};
+    *rest = (struct json_slice){(const char *)s->at, (size_t)(s->end - s->at)};
+    return true;
+}
+
 bool json_next_member(struct json_slice *rest, struct json_slice *ret_key, struct json_slice *ret_value)
 {
     struct scanner s = scan(*rest);
@@ -195,18 +206,9 @@ bool json_next_member(struct json_slice *rest, struct json_slice *ret_key, struc
     const unsigned char *key = s.at;
     if (!take_string(&s))
         return false;
-    size_t key_size = (size_t)(s.at - key);
+    *ret_key = (struct json_slice){(const char *)key, (size_t)(s.at - key)};
     skip_space(&s);
-    if (!take(&s, ':'))
-        return false;
-    skip_space(&s);
-    const unsigned char *value = s.at;
-    if (!take_value(&s))
-        return false;
-    *ret_key = (struct json_slice){(const char *)key, key_size};
-    *ret_value = (struct json_slice){(const char *)value, (size_t)(s.at - value)};
-    *rest = (struct json_slice){(const char *)s.at, (size_t)(s.end - s.at)};
-    return true;
+    return take(&s, ':') && next_value(&s, rest, ret_value);
 }
 
 bool json_next_item(struct json_slice *rest, struct json_slice *ret_value)
@@ -214,15 +216,7 @@ bool json_next_item(struct json_slice *rest, struct json_slice *ret_value)
     struct scanner s = scan(*rest);
 
     skip_space(&s);
-    if (!take(&s, '[') && !take(&s, ','))
-        return false;
-    skip_space(&s);
-    const unsigned char *value = s.at;
-    if (!take_value(&s))
-        return false;
-    *ret_value = (struct json_slice){(const char *)value, (size_t)(s.at - value)};
-    *rest = (struct json_slice){(const char *)s.at, (size_t)(s.end - s.at)};
-    return true;
+    return (take(&s, '[') || take(&s, ',')) && next_value(&s, rest, ret_value);
 }
 
 struct json_slice json_trim(struct json_slice slice)
