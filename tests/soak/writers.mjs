@@ -72,7 +72,9 @@ export class NumberWriters {
     async #transaction(client, name, random) {
         const insert = async (count) => {
             const first = await take(client, "ticker_changes", count);
-            for (let i = 0; i < count; i++) await client.query("INSERT INTO ticker VALUES ($1, $2, $3)", [first + i, name, FILLER]);
+            // Many in one statement are sent as a statement and its rows.
+            if (count > 16) await client.query("INSERT INTO ticker SELECT n, $2, $3 FROM generate_series($1::bigint, $4::bigint) n", [first, name, FILLER, first + count - 1]);
+            else for (let i = 0; i < count; i++) await client.query("INSERT INTO ticker VALUES ($1, $2, $3)", [first + i, name, FILLER]);
         };
         await client.query("BEGIN");
         if (random() < 0.2) {
@@ -80,7 +82,7 @@ export class NumberWriters {
             await insert(2);
             await client.query("ROLLBACK TO s");
         }
-        await insert(random() < 0.1 ? 5 : 1);
+        await insert(random() < 0.1 ? 5 : random() < 0.05 ? 40 : 1);
         if (random() < 0.1) await client.query("SELECT pg_sleep($1)", [random() * 0.2]);
         await client.query(random() < 0.15 ? "ROLLBACK" : "COMMIT");
         if (random() < 0.1) await makeNoise(client, 1);
