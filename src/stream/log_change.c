@@ -49,9 +49,9 @@ static bool filter_text(struct buffer *buffer, struct json_slice value, const ch
     if (buffer->failed)
         return false;
     /* A text must not end early, or it would pass for another one. */
-    for (char *at = buffer->data + buffer->start;
-         buffer_size(buffer) > 0 && (at = memchr(at, '\0', (size_t)(buffer->data + buffer->end - at)));)
-        *at = '\x1a';
+    for (size_t i = buffer->start; i < buffer->end; i++)
+        if (buffer->data[i] == '\0')
+            buffer->data[i] = '\x1a';
     *ret_text = buffer_text(buffer);
     return *ret_text != NULL;
 }
