@@ -97,7 +97,7 @@ static void on_notification(void *context, const char *channel, const char *payl
     if (gateway->durable && strcmp(channel, DURABLE_CHANNEL) == 0)
         durable_reader_notified(gateway->durable, payload, sender);
     else
-        hub_publish(gateway->hub, channel, payload, payload_bytes);
+        hub_publish(gateway->hub, channel, payload, payload_bytes, sender);
 }
 
 static void on_history_wanted(void *context, struct history_page *page, const struct history_request *request)

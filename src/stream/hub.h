@@ -61,8 +61,8 @@ void hub_free(struct hub *hub);                                            /* cl
 /* Takes over changed options, except on_* and context. */
 void hub_reconfigure(struct hub *hub, const struct hub_options *options);
 
-/* The database's side. */
-void hub_publish(struct hub *hub, const char *channel, const char *payload, size_t payload_bytes);
+/* The database's side. sender: the number of the session that sent it; rows are only of its own statements. */
+void hub_publish(struct hub *hub, const char *channel, const char *payload, size_t payload_bytes, int sender);
 void hub_channel_listening(struct hub *hub, const char *channel); /* LISTEN is in force */
 void hub_database_down(struct hub *hub);
 void hub_database_up(struct hub *hub); /* every LISTEN is in force again */

@@ -63,13 +63,13 @@ void hub_pass_on(struct hub *hub, struct channel *channel, struct event *event)
     event_unref(event);
 }
 
-void hub_publish(struct hub *hub, const char *channel_name, const char *payload, size_t payload_bytes)
+void hub_publish(struct hub *hub, const char *channel_name, const char *payload, size_t payload_bytes, int sender)
 {
     struct channel *channel = registry_channel(&hub->registry, channel_name);
     struct event *event;
 
     /* Before anything else: a stream of this channel may begin before its rows come. */
-    if (statement_begin(&hub->statement, payload, payload_bytes))
+    if (statement_begin(&hub->statement, sender, payload, payload_bytes))
         return;
     /* Its last stream has left meanwhile, or its LISTEN is not confirmed yet; or whoever can connect to the database
      * plays the trigger of a durable channel. */
@@ -79,7 +79,7 @@ void hub_publish(struct hub *hub, const char *channel_name, const char *payload,
     struct json_slice whole = {payload, payload_bytes};
     int error = 0;
     if (statement_is_row(payload, payload_bytes))
-        error = statement_expand(&hub->statement, payload, payload_bytes, &whole);
+        error = statement_expand(&hub->statement, sender, payload, payload_bytes, &whole);
     if (error == 0)
         error = decode_payload(channel_name, whole.text, whole.size_bytes, &event);
     if (error < 0) {

@@ -37,14 +37,29 @@ static bool equal(struct json_slice a, struct json_slice b)
     return a.size_bytes == b.size_bytes && memcmp(a.text, b.text, a.size_bytes) == 0;
 }
 
-static struct json_slice member(struct json_slice object, const char *name)
-{
-    struct json_slice key, value, quoted = {name, strlen(name)};
+/* The members of one of our two forms; names have their quotes, as in the text. */
+enum { SCHEMA, TABLE, TYPE, KEY, COLUMNS, BEGINNING_MEMBERS };
+enum { ROW, OLD, OWN_ID, ROW_MEMBERS };
 
-    while (json_next_member(&object, &key, &value))
-        if (equal(key, quoted))
-            return value;
-    return (struct json_slice){0};
+static const char *const beginning_names[BEGINNING_MEMBERS] = {"\"schema\"", "\"table\"", "\"type\"", "\"key\"",
+                                                               "\"columns\""};
+static const char *const row_names[ROW_MEMBERS] = {"\"row\"", "\"old\"", "\"id\""};
+
+/* Leaves values empty that are not there. False when one is there twice: nobody can say which is meant. */
+static bool find_members(struct json_slice object, const char *const names[], struct json_slice values[], size_t count)
+{
+    struct json_slice key, value;
+
+    while (json_next_member(&object, &key, &value)) {
+        for (size_t i = 0; i < count; i++) {
+            if (!equal(key, (struct json_slice){names[i], strlen(names[i])}))
+                continue;
+            if (values[i].size_bytes > 0)
+                return false;
+            values[i] = value;
+        }
+    }
+    return true;
 }
 
 static bool is_string(struct json_slice value)
@@ -69,19 +84,35 @@ static bool is_list_of_strings(struct json_slice value)
     return true;
 }
 
-bool statement_begin(struct statement *statement, const char *payload, size_t payload_bytes)
+/* A name may stand there twice, as a column may in an index; but each brings its value along, so their number is
+ * bounded. */
+static bool is_key(struct json_slice value)
+{
+    struct json_slice name;
+    size_t count = 0;
+
+    if (!is_list_of_strings(value))
+        return false;
+    while (json_next_item(&value, &name))
+        count++;
+    return count <= KEY_COLUMNS_MAX;
+}
+
+static bool find_beginning(struct json_slice object, struct json_slice values[BEGINNING_MEMBERS])
+{
+    return find_members(object, beginning_names, values, BEGINNING_MEMBERS) && is_string(values[SCHEMA]) &&
+           is_string(values[TABLE]) && is_string(values[TYPE]) && is_key(values[KEY]) &&
+           is_list_of_strings(values[COLUMNS]);
+}
+
+bool statement_begin(struct statement *statement, int sender, const char *payload, size_t payload_bytes)
 {
     static const char NEXT[] = "\"schema\":";
-    struct json_slice number;
+    struct json_slice object = {payload, payload_bytes}, values[BEGINNING_MEMBERS] = {0}, number;
     size_t at = numbered_bytes(payload, payload_bytes, &number);
 
     if (at == 0 || payload_bytes - at < sizeof(NEXT) || memcmp(payload + at, NEXT, sizeof(NEXT) - 1) != 0 ||
-        payload_bytes > PAYLOAD_BYTES_MAX || !json_is_valid(payload, payload_bytes))
-        return false;
-    struct json_slice object = {payload, payload_bytes};
-    if (!is_string(member(object, "\"schema\"")) || !is_string(member(object, "\"table\"")) ||
-        !is_string(member(object, "\"type\"")) || !is_list_of_strings(member(object, "\"key\"")) ||
-        !is_list_of_strings(member(object, "\"columns\"")))
+        payload_bytes > PAYLOAD_BYTES_MAX || !json_is_valid(payload, payload_bytes) || !find_beginning(object, values))
         return false;
 
     if (statement->text.bytes_max == 0) {
@@ -93,24 +124,26 @@ bool statement_begin(struct statement *statement, const char *payload, size_t pa
     buffer_append(&statement->text, payload, payload_bytes);
     if (statement->text.failed)
         return true;
-    object.text = buffer_bytes(&statement->text);
-    statement->number = (struct json_slice){object.text + (number.text - payload), number.size_bytes};
-    statement->schema = member(object, "\"schema\"");
-    statement->table = member(object, "\"table\"");
-    statement->type = member(object, "\"type\"");
-    statement->key = member(object, "\"key\"");
-    statement->columns = member(object, "\"columns\"");
+    /* The same places, in our copy. */
+    const char *text = buffer_bytes(&statement->text);
+    struct json_slice *const kept[BEGINNING_MEMBERS] = {&statement->schema, &statement->table, &statement->type,
+                                                        &statement->key, &statement->columns};
+    for (size_t i = 0; i < BEGINNING_MEMBERS; i++)
+        *kept[i] = (struct json_slice){text + (values[i].text - payload), values[i].size_bytes};
+    statement->number = (struct json_slice){text + (number.text - payload), number.size_bytes};
+    statement->sender = sender;
     return true;
 }
 
 bool statement_is_row(const char *payload, size_t payload_bytes)
 {
     static const char NEXT[] = "\"row\":[";
-    struct json_slice number;
+    struct json_slice object = {payload, payload_bytes}, values[ROW_MEMBERS] = {0}, number;
     size_t at = numbered_bytes(payload, payload_bytes, &number);
 
     return at > 0 && payload_bytes - at >= sizeof(NEXT) && memcmp(payload + at, NEXT, sizeof(NEXT) - 1) == 0 &&
-           json_is_valid(payload, payload_bytes);
+           json_is_valid(payload, payload_bytes) && find_members(object, row_names, values, ROW_MEMBERS) &&
+           (values[OLD].size_bytes == 0 || is_array(values[OLD]));
 }
 
 static void append(struct buffer *whole, const char *before, struct json_slice value)
@@ -186,28 +219,29 @@ static void append_changed(struct buffer *whole, struct json_slice columns, stru
     buffer_append_text(whole, "]");
 }
 
-int statement_expand(struct statement *statement, const char *payload, size_t payload_bytes,
+int statement_expand(struct statement *statement, int sender, const char *payload, size_t payload_bytes,
                      struct json_slice *ret_payload)
 {
-    struct json_slice object = {payload, payload_bytes}, number = {0};
+    struct json_slice object = {payload, payload_bytes}, values[ROW_MEMBERS] = {0}, number = {0};
     struct buffer *whole = &statement->whole;
 
     numbered_bytes(payload, payload_bytes, &number);
-    if (statement->number.size_bytes == 0 || !equal(number, statement->number))
+    if (statement->number.size_bytes == 0 || !equal(number, statement->number) || sender != statement->sender)
         return -ENOENT;
-    struct json_slice row = member(object, "\"row\""), old = member(object, "\"old\""), id = member(object, "\"id\"");
+    find_members(object, row_names, values, ROW_MEMBERS);
+    struct json_slice row = values[ROW], old = values[OLD];
     buffer_clear(whole);
     append(whole, "{\"schema\":", statement->schema);
     append(whole, ",\"table\":", statement->table);
     append(whole, ",\"type\":", statement->type);
-    append(whole, ",\"id\":", id);
-    if (id.size_bytes == 0)
+    append(whole, ",\"id\":", values[OWN_ID]);
+    if (values[OWN_ID].size_bytes == 0)
         append_id(whole, statement, row);
     buffer_append_text(whole, ",\"data\":");
     bool fits = append_object(whole, statement->columns, row);
     if (old.size_bytes > 0) {
         buffer_append_text(whole, ",\"old\":");
-        fits = is_array(old) && append_object(whole, statement->columns, old) && fits;
+        fits = append_object(whole, statement->columns, old) && fits;
         append_changed(whole, statement->columns, row, old);
     }
     buffer_append_text(whole, "}");

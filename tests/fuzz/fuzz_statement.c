@@ -1,5 +1,5 @@
 /* Notifications of a statement and its rows, one in each line: whatever is taken for a row of it becomes a payload that
- * is JSON, and a row change with as many members as there are columns. */
+ * is JSON, a row change with as many members as there are columns, and bounded by the two. */
 #include "base/limits.h"
 #include "stream/decode.h"
 #include "stream/statement.h"
@@ -31,13 +31,16 @@ static size_t items(struct json_slice array)
     return count;
 }
 
-static void check_whole(const struct statement *statement, struct json_slice whole)
+static void check_whole(const struct statement *statement, size_t row_bytes, struct json_slice whole)
 {
     struct json_slice rest = whole, key, value;
     struct event *event = NULL;
     size_t columns = items(statement->columns);
 
     assert(json_is_valid(whole.text, whole.size_bytes));
+    /* Names at the most in id, data, old and changed; values in data or old, and in the id as often as it has columns.
+     */
+    assert(whole.size_bytes <= 5 * buffer_size(&statement->text) + (KEY_COLUMNS_MAX + 1) * (row_bytes + 5) + 100);
     while (json_next_member(&rest, &key, &value))
         if ((key.size_bytes == 6 && memcmp(key.text, "\"data\"", 6) == 0) ||
             (key.size_bytes == 5 && memcmp(key.text, "\"old\"", 5) == 0))
@@ -53,11 +56,11 @@ static void take_line(struct statement *statement, const uint8_t *line, size_t s
 
     assert(exact);
     memcpy(exact, line, size);
-    if (!statement_begin(statement, exact, size) && statement_is_row(exact, size)) {
-        int error = statement_expand(statement, exact, size, &whole);
+    if (!statement_begin(statement, 1, exact, size) && statement_is_row(exact, size)) {
+        int error = statement_expand(statement, 1, exact, size, &whole);
         assert(error == 0 || error == -ENOENT || error == -EBADMSG);
         if (error == 0)
-            check_whole(statement, whole);
+            check_whole(statement, size, whole);
     }
     free(exact);
 }

@@ -115,6 +115,13 @@ static inline void hang_up(struct client *client)
     client->ended = true;
 }
 
+enum { SENDER = 4711 }; /* the session that writes */
+
+static inline void notify(char channel, const char *payload)
+{
+    hub_publish(f.hub, (char[]){channel, '\0'}, payload, strlen(payload), SENDER);
+}
+
 /* Returns the event's serial. table is one letter. */
 static inline unsigned publish_row(char channel, char table, const char *type)
 {
@@ -124,7 +131,7 @@ static inline unsigned publish_row(char channel, char table, const char *type)
     f.channels[++f.published] = channel;
     snprintf(payload, sizeof(payload), "{\"table\":\"%c\",\"type\":\"%s\",\"id\":%u,\"data\":\"%*s\"}", table, type,
              f.published, PAD_BYTES, "");
-    hub_publish(f.hub, (char[]){channel, '\0'}, payload, strlen(payload));
+    notify(channel, payload);
     return f.published;
 }
 

@@ -58,6 +58,29 @@ static inline void model_publish(char channel, char table, enum event_type type)
                   .what = lost ? HAPPENED_LOSS : HAPPENED_EVENT, .channel = channel, .table = table, .type = type});
 }
 
+/* A statement and its rows, one event each. */
+static inline void model_publish_statement(char channel, char table, enum event_type type, unsigned rows)
+{
+    char payload[200];
+    unsigned number = f.published + 1;
+
+    snprintf(payload, sizeof(payload),
+             "{\"_\":%u,\"schema\":\"s\",\"table\":\"%c\",\"type\":\"%s\",\"key\":[\"id\"],\"columns\":[\"id\"]}",
+             number, table, event_type_name(type));
+    notify(channel, payload);
+    for (unsigned i = 0; i < rows; i++) {
+        uint64_t before = newest_number(), rejected = hub_stats(f.hub)->events_rejected;
+        assert_true(f.published + 1 < PUBLISHED_MAX);
+        f.channels[++f.published] = channel;
+        snprintf(payload, sizeof(payload), "{\"_\":%u,\"row\":[%u]}", number, f.published);
+        notify(channel, payload);
+        bool lost = hub_stats(f.hub)->events_rejected > rejected;
+        model_add(before,
+                  (struct happened){
+                      .what = lost ? HAPPENED_LOSS : HAPPENED_EVENT, .channel = channel, .table = table, .type = type});
+    }
+}
+
 static inline void model_outage(void)
 {
     database_down();

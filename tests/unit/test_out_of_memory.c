@@ -116,16 +116,40 @@ static void rows_of_statements_fail_cleanly_at_every_allocation(void **state)
         struct statement statement = {0};
         struct json_slice whole;
         fail_from(n, 0);
-        bool begun = statement_begin(&statement, BEGINNING, strlen(BEGINNING));
-        int error = statement_expand(&statement, ROW, strlen(ROW), &whole);
+        bool begun = statement_begin(&statement, SENDER, BEGINNING, strlen(BEGINNING));
+        int error = statement_expand(&statement, SENDER, ROW, strlen(ROW), &whole);
         reached = fail_no_more();
         assert_true(begun); /* it is no event, whether or not it could be remembered */
         assert_true(error == 0 || error == -ENOENT || error == -ENOMEM);
         assert_true(reached == (error != 0));
-        assert_int_equal(statement_begin(&statement, BEGINNING, strlen(BEGINNING)), true);
-        assert_int_equal(statement_expand(&statement, ROW, strlen(ROW), &whole), 0);
+        assert_int_equal(statement_begin(&statement, SENDER, BEGINNING, strlen(BEGINNING)), true);
+        assert_int_equal(statement_expand(&statement, SENDER, ROW, strlen(ROW), &whole), 0);
         statement_done(&statement);
     }
+}
+
+/* What stands in its place is not whole, so the one before it is not known any more, either. */
+static void a_statement_that_cannot_be_kept_takes_the_one_before_it_along(void **state)
+{
+    static const char BEGINNING[] =
+        "{\"_\":1,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[],\"columns\":[\"a\"]}";
+    static const char ROW[] = "{\"_\":1,\"row\":[7]}", LATER_ROW[] = "{\"_\":2,\"row\":[7]}";
+    static char later[8000];
+    struct statement statement = {0};
+    struct json_slice whole;
+
+    (void)state;
+    int size = snprintf(
+        later, sizeof(later),
+        "{\"_\":2,\"schema\":\"s\",\"table\":\"%07800d\",\"type\":\"INSERT\",\"key\":[],\"columns\":[\"a\"]}", 0);
+    assert_true(statement_begin(&statement, SENDER, BEGINNING, strlen(BEGINNING)));
+    assert_int_equal(statement_expand(&statement, SENDER, ROW, strlen(ROW), &whole), 0);
+    fail_from(1, 0);
+    assert_true(statement_begin(&statement, SENDER, later, (size_t)size));
+    assert_true(fail_no_more());
+    assert_int_equal(statement_expand(&statement, SENDER, ROW, strlen(ROW), &whole), -ENOENT);
+    assert_int_equal(statement_expand(&statement, SENDER, LATER_ROW, strlen(LATER_ROW), &whole), -ENOENT);
+    statement_done(&statement);
 }
 
 static void requests_fail_cleanly_at_every_allocation(void **state)
@@ -190,8 +214,10 @@ static void live_a_little(void)
             one_turn();
     }
     model_subscribe(&(struct request){.channels = "a", .naming = NAMING_TABLE, .earliest = true});
+    model_publish_statement('a', 't', EVENT_TYPE_INSERT, 3);
     one_turn();
     model_outage();
+    model_publish_statement('b', 'u', EVENT_TYPE_DELETE, 3);
     strcpy(id, first->last_id);
     hang_up(first);
     for (int i = 0; i < 10; i++)
@@ -263,6 +289,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(decoding_fails_cleanly_at_every_allocation),
         cmocka_unit_test(rows_of_statements_fail_cleanly_at_every_allocation),
+        cmocka_unit_test(a_statement_that_cannot_be_kept_takes_the_one_before_it_along),
         cmocka_unit_test(requests_fail_cleanly_at_every_allocation),
         cmocka_unit_test(trigger_definitions_fail_cleanly_at_every_allocation),
         cmocka_unit_test(no_stream_misses_anything_silently_when_one_allocation_fails),

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+enum { SENDER = 4711 };
+
 #define POSTS                                                                                                          \
     "{\"_\":18,\"schema\":\"public\",\"table\":\"posts\",\"type\":\"INSERT\",\"key\":[\"id\"],\"columns\":[\"id\","    \
     "\"title\"]}"
@@ -15,7 +17,7 @@ static bool begin(struct statement *statement, const char *payload)
 
     assert_non_null(exact);
     memcpy(exact, payload, strlen(payload));
-    bool begun = statement_begin(statement, exact, strlen(payload));
+    bool begun = statement_begin(statement, SENDER, exact, strlen(payload));
     free(exact); /* nothing of the statement may be in it */
     return begun;
 }
@@ -27,7 +29,7 @@ static int expand(struct statement *statement, const char *payload, struct json_
     assert_non_null(exact);
     memcpy(exact, payload, strlen(payload));
     assert_true(statement_is_row(exact, strlen(payload)));
-    int error = statement_expand(statement, exact, strlen(payload), ret_whole);
+    int error = statement_expand(statement, SENDER, exact, strlen(payload), ret_whole);
     free(exact);
     return error;
 }
@@ -77,6 +79,11 @@ static void the_key_may_be_none_several_columns_or_come_with_the_row(void **stat
                  "{\"_\":1,\"row\":[7,\"x\",8]}",
                  "{\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"id\":{\"b\":\"x\",\"a\":7},\"data\":{\"a\":7,"
                  "\"b\":\"x\",\"c\":8}}");
+    /* A replica identity may be a unique index on (a, a). */
+    assert_whole(
+        "{\"_\":1,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[\"a\",\"a\"],\"columns\":[\"a\"]}",
+        "{\"_\":1,\"row\":[7]}",
+        "{\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"id\":{\"a\":7,\"a\":7},\"data\":{\"a\":7}}");
     assert_whole("{\"_\":1,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[\"k\"],\"columns\":[]}",
                  "{\"_\":1,\"row\":[],\"id\":{\"k\":1}}",
                  "{\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"id\":{\"k\":1},\"data\":{}}");
@@ -117,23 +124,33 @@ static void a_row_belongs_to_the_last_statement_or_to_none(void **state)
     statement_done(&statement);
 }
 
-static void a_row_has_as_many_values_as_there_are_columns(void **state)
+static void a_row_belongs_to_the_session_that_sent_its_statement(void **state)
 {
-    static const char *const ROWS[] = {"{\"_\":18,\"row\":[]}",
-                                       "{\"_\":18,\"row\":[1]}",
-                                       "{\"_\":18,\"row\":[1,2,3]}",
-                                       "{\"_\":18,\"row\":[1,2],\"old\":[1]}",
-                                       "{\"_\":18,\"row\":[1,2],\"old\":7}",
-                                       "{\"_\":18,\"row\":[1,2],\"row\":[]}"};
+    static const char ROW[] = "{\"_\":18,\"row\":[1,2]}";
     struct statement statement = {0};
     struct json_slice whole;
 
     (void)state;
     assert_true(begin(&statement, POSTS));
-    for (size_t i = 0; i + 1 < COUNT_OF(ROWS); i++)
+    assert_int_equal(statement_expand(&statement, SENDER + 1, ROW, strlen(ROW), &whole), -ENOENT);
+    assert_int_equal(statement_expand(&statement, SENDER, ROW, strlen(ROW), &whole), 0);
+    assert_true(statement_begin(&statement, SENDER + 1, POSTS, strlen(POSTS)));
+    assert_int_equal(statement_expand(&statement, SENDER, ROW, strlen(ROW), &whole), -ENOENT);
+    assert_int_equal(statement_expand(&statement, SENDER + 1, ROW, strlen(ROW), &whole), 0);
+    statement_done(&statement);
+}
+
+static void a_row_has_as_many_values_as_there_are_columns(void **state)
+{
+    static const char *const ROWS[] = {"{\"_\":18,\"row\":[]}", "{\"_\":18,\"row\":[1]}", "{\"_\":18,\"row\":[1,2,3]}",
+                                       "{\"_\":18,\"row\":[1,2],\"old\":[1]}"};
+    struct statement statement = {0};
+    struct json_slice whole;
+
+    (void)state;
+    assert_true(begin(&statement, POSTS));
+    for (size_t i = 0; i < COUNT_OF(ROWS); i++)
         assert_int_equal(expand(&statement, ROWS[i], &whole), -EBADMSG);
-    assert_int_equal(expand(&statement, ROWS[COUNT_OF(ROWS) - 1], &whole),
-                     0); /* of a doubled member the first counts */
     statement_done(&statement);
 }
 
@@ -156,9 +173,19 @@ static void what_only_looks_like_it_is_an_ordinary_payload(void **state)
         "{\"_\":18,\"schema\":\"s\",\"table\":7,\"type\":\"INSERT\",\"key\":[],\"columns\":[]}",
         "{\"_\":18,\"schema\":\"s\",\"table\":\"t\",\"type\":{},\"key\":[],\"columns\":[]}",
         "{\"_\":18,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":\"id\",\"columns\":[]}",
+        "{\"_\":18,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[1],\"columns\":[]}",
         "{\"_\":18,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[],\"columns\":[1]}",
         "{\"_\":18,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[],\"columns\":[\"a\"]",
         "{\"_\":18,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"id\":7,\"data\":{\"id\":7}}",
+        "{\"_\":18,\"row\":[1],\"old\":7}",
+        "{\"_\":18,\"row\":[1],\"row\":[1]}",
+        "{\"_\":18,\"row\":[1],\"old\":[1],\"old\":[2]}",
+        "{\"_\":18,\"row\":[1],\"id\":1,\"id\":2}",
+        "{\"_\":18,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[],\"columns\":[],\"schema\":\"s\"}",
+        "{\"_\":18,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[],\"columns\":[],\"table\":\"u\"}",
+        "{\"_\":18,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[],\"columns\":[],\"type\":\"INSERT\"}",
+        "{\"_\":18,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[],\"columns\":[],\"key\":[]}",
+        "{\"_\":18,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[],\"columns\":[],\"columns\":[\"a\"]}",
     };
     struct statement statement = {0};
 
@@ -170,6 +197,29 @@ static void what_only_looks_like_it_is_an_ordinary_payload(void **state)
     statement_done(&statement);
 }
 
+/* Whoever names a long column again and again as the key, as often as he may. */
+static void nothing_very_large_is_made_of_a_long_value_and_a_long_key(void **state)
+{
+    static char beginning[8000], row[8000];
+    struct statement statement = {0};
+    struct json_slice whole;
+
+    (void)state;
+    assert_int_equal(KEY_COLUMNS_MAX, 32); /* PostgreSQL's max_index_keys: with less, tables would lose their rows */
+    for (int columns = KEY_COLUMNS_MAX + 1; columns >= KEY_COLUMNS_MAX; columns--) {
+        char *at =
+            beginning + sprintf(beginning, "{\"_\":1,\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"key\":[");
+        for (int i = 0; i < columns; i++)
+            at += sprintf(at, "%s\"k\"", i > 0 ? "," : "");
+        strcpy(at, "],\"columns\":[\"k\"]}");
+        assert_int_equal(begin(&statement, beginning), columns <= KEY_COLUMNS_MAX);
+    }
+    sprintf(row, "{\"_\":1,\"row\":[\"%07900d\"]}", 0);
+    assert_int_equal(expand(&statement, row, &whole), 0);
+    assert_true(whole.size_bytes < (KEY_COLUMNS_MAX + 2) * sizeof(row));
+    statement_done(&statement);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -178,8 +228,10 @@ int main(void)
         cmocka_unit_test(the_key_may_be_none_several_columns_or_come_with_the_row),
         cmocka_unit_test(old_values_come_with_the_names_of_what_changed),
         cmocka_unit_test(a_row_belongs_to_the_last_statement_or_to_none),
+        cmocka_unit_test(a_row_belongs_to_the_session_that_sent_its_statement),
         cmocka_unit_test(a_row_has_as_many_values_as_there_are_columns),
         cmocka_unit_test(what_only_looks_like_it_is_an_ordinary_payload),
+        cmocka_unit_test(nothing_very_large_is_made_of_a_long_value_and_a_long_key),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
