@@ -378,19 +378,40 @@ END
 $$;
 COMMENT ON FUNCTION tuplecast.live_statement() IS 'tuplecast: sends a statement''s changes to the channel named by the first argument';
 
--- Row level, and TRUNCATE. A trigger on a partitioned table is at work in its partitions; what it sends names the table that it was put on.
+-- The table that a trigger was put on, of which this one, on a partition, is a clone.
+CREATE FUNCTION tuplecast.trigger_table(relation oid, trigger_name name) RETURNS TABLE (table_schema text, table_name text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE up AS (
+        SELECT tgrelid, tgparentid FROM pg_trigger WHERE tgrelid = relation AND tgname = trigger_name
+        UNION ALL
+        SELECT t.tgrelid, t.tgparentid FROM up JOIN pg_trigger t ON t.oid = up.tgparentid
+    )
+    SELECT nspname, relname
+      FROM up JOIN pg_class c ON c.oid = up.tgrelid JOIN pg_namespace s ON s.oid = c.relnamespace WHERE up.tgparentid = 0
+$$;
+
+-- Row level, and TRUNCATE. A trigger on a partitioned table is at work in its partitions; what it sends names the table that it was put on. Slots
+-- stand in front of this one, too: hence the search_path as in live_statement().
 CREATE OR REPLACE FUNCTION tuplecast.live() RETURNS trigger
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SECURITY DEFINER
 AS $$
 DECLARE
-    names text[];
-    with_old boolean := false;
-    table_schema text := TG_TABLE_SCHEMA;
-    table_name text := TG_TABLE_NAME;
-    head text;
-    row_json json;
-    old_json json;
+    names pg_catalog.text[];
+    with_old boolean;
+    table_schema pg_catalog.text;
+    table_name pg_catalog.text;
+    head pg_catalog.text;
+    row_json pg_catalog.json;
+    old_json pg_catalog.json;
+    writers_path pg_catalog.text;
 BEGIN
+    writers_path := pg_catalog.current_setting('search_path');
+    IF pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true) IS NULL THEN
+    END IF;
+    with_old := false;
+    table_schema := TG_TABLE_SCHEMA;
+    table_name := TG_TABLE_NAME;
     IF coalesce(TG_ARGV[1], '') <> '' AND TG_OP <> 'TRUNCATE' THEN
         with_old := TG_OP = 'UPDATE' AND coalesce((TG_ARGV[1]::json ->> 'old')::boolean, false);
         IF TG_ARGV[1]::json -> 'columns' IS NOT NULL THEN
@@ -398,33 +419,26 @@ BEGIN
         END IF;
     END IF;
     IF pg_partition_root(TG_RELID) <> TG_RELID THEN
-        WITH RECURSIVE up AS (
-            SELECT tgrelid, tgparentid FROM pg_trigger WHERE tgrelid = TG_RELID AND tgname = TG_NAME
-            UNION ALL
-            SELECT t.tgrelid, t.tgparentid FROM up JOIN pg_trigger t ON t.oid = up.tgparentid
-        )
-        SELECT nspname, relname INTO table_schema, table_name
-          FROM up JOIN pg_class c ON c.oid = up.tgrelid JOIN pg_namespace s ON s.oid = c.relnamespace
-         WHERE up.tgparentid = 0;
+        SELECT t.table_schema, t.table_name INTO table_schema, table_name FROM tuplecast.trigger_table(TG_RELID, TG_NAME) t;
     END IF;
     head := tuplecast.payload_head(table_schema, table_name, TG_OP);
-    IF TG_OP = 'TRUNCATE' THEN
-        PERFORM tuplecast.send(TG_ARGV[0], head, NULL, NULL, 'null', NULL);
-        RETURN NULL;
-    END IF;
     IF TG_OP = 'DELETE' THEN
         NEW := OLD;
     END IF;
-    IF pg_column_size(NEW) > 500000 OR (with_old AND pg_column_size(OLD) > 500000) THEN
+    IF TG_OP = 'TRUNCATE' THEN
+        PERFORM tuplecast.send(TG_ARGV[0], head, NULL, NULL, 'null', NULL);
+    ELSIF pg_column_size(NEW) > 500000 OR (with_old AND pg_column_size(OLD) > 500000) THEN
         EXECUTE tuplecast.bulk_query(TG_RELID, names, '(SELECT ($4).*)', CASE WHEN with_old THEN '(SELECT ($5).*)' END)
           USING TG_ARGV[0], head, NULL::text, NEW, OLD;
-        RETURN NULL;
+    ELSE
+        row_json := row_to_json(NEW);
+        IF with_old THEN
+            old_json := row_to_json(OLD);
+        END IF;
+        IF tuplecast.send(TG_ARGV[0], head, tuplecast.key_columns(TG_RELID), names, row_json, old_json) THEN
+        END IF;
     END IF;
-    row_json := row_to_json(NEW);
-    IF with_old THEN
-        old_json := row_to_json(OLD);
-    END IF;
-    IF tuplecast.send(TG_ARGV[0], head, tuplecast.key_columns(TG_RELID), names, row_json, old_json) THEN
+    IF set_config('search_path', writers_path, true) IS NULL THEN
     END IF;
     RETURN NULL;
 END

@@ -95,6 +95,13 @@ AS $$
       FROM pg_class WHERE oid = wanted
 $$;
 
+-- Is a trigger with these options, as its second argument has them, at row level on the table as it is now?
+CREATE FUNCTION tuplecast.at_row_level(wanted oid, options json) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT tuplecast.needs_row_level(wanted) OR options -> 'update_of' IS NOT NULL OR options -> 'where' IS NOT NULL
+$$;
+
 -- What is not as it was when the trigger was put, in sentences.
 CREATE FUNCTION tuplecast.stale(t tuplecast.triggers) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -174,14 +174,17 @@ DECLARE
     event text;
     condition text;
     form text;
+    argument text := coalesce(NULLIF(options::text, '{}'), '');
+    may_have_slots boolean := has_table_privilege(session_user, wanted, 'TRIGGER');
     way text;
     slot integer;
     slots integer[] := '{}';
 BEGIN
     parts := '{}';
     statements := '{}';
-    -- Without a condition one row trigger does for all operations: a condition must say NEW or OLD.
-    IF row_level AND options -> 'where' IS NULL AND operations <> '{TRUNCATE}' THEN
+    -- Without a condition, which must say NEW or OLD, and without slots, one row trigger does for all operations.
+    IF row_level AND options -> 'where' IS NULL AND operations <> '{TRUNCATE}'
+       AND NOT (may_have_slots AND tuplecast.slot_way(kind, wanted, operations[1], channel, argument) IS NOT NULL) THEN
         SELECT string_agg(o || CASE o WHEN 'UPDATE' THEN coalesce(update_of, '') ELSE '' END, ' OR ') INTO event
           FROM unnest(array_remove(operations, 'TRUNCATE')) o;
         parts := '{row}';
@@ -193,30 +196,28 @@ BEGIN
         event := operation || CASE operation WHEN 'UPDATE' THEN coalesce(update_of, '') ELSE '' END;
         IF operation = 'TRUNCATE' THEN
             form := 'FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.' || kind;
-        ELSIF row_level THEN
-            SELECT string_agg(tuplecast.condition(wanted, item, CASE operation WHEN 'DELETE' THEN 'OLD' ELSE 'NEW' END), ' AND ')
-              INTO condition FROM json_array_elements(options -> 'where') item;
-            form := format('FOR EACH ROW WHEN (%s) EXECUTE FUNCTION tuplecast.%s', condition, kind);
         ELSE
+            way := CASE WHEN may_have_slots THEN tuplecast.slot_way(kind, wanted, operation, channel, argument) END;
+            SELECT 'WHEN (' || string_agg(tuplecast.condition(wanted, item, CASE operation WHEN 'DELETE' THEN 'OLD' ELSE 'NEW' END), ' AND ') || ') '
+              INTO condition FROM json_array_elements(options -> 'where') item;
             -- Each table of rows that is named is kept for us by PostgreSQL: old ones only when they are wanted.
-            form := format('REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.%s',
-                           CASE WHEN operation = 'DELETE' THEN 'OLD TABLE AS changed_rows'
-                                WHEN operation = 'UPDATE' AND (options ->> 'old')::boolean THEN 'OLD TABLE AS old_rows NEW TABLE AS changed_rows'
-                                ELSE 'NEW TABLE AS changed_rows' END, kind);
-            way := CASE WHEN has_table_privilege(session_user, wanted, 'TRIGGER')
-                        THEN tuplecast.slot_way(kind, wanted, operation, channel, NULLIF(options::text, '{}')) END;
+            form := CASE WHEN row_level THEN format('FOR EACH ROW %sEXECUTE FUNCTION tuplecast.%s', condition, kind)
+                         ELSE format('REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.%s',
+                                     CASE WHEN operation = 'DELETE' THEN 'OLD TABLE AS changed_rows'
+                                          WHEN operation = 'UPDATE' AND (options ->> 'old')::boolean THEN 'OLD TABLE AS old_rows NEW TABLE AS changed_rows'
+                                          ELSE 'NEW TABLE AS changed_rows' END, kind) END;
             IF way IS NULL THEN
-                form := form || '_statement';
+                form := form || CASE WHEN row_level THEN '' ELSE '_statement' END;
             ELSE
                 SELECT p.slot INTO slot FROM tuplecast.parts p
                  WHERE p.full_name = format('tuplecast:%s:%s', trigger_name, lower(operation)) AND p.relation = wanted
-                   AND (SELECT count(*) = 1 FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.%s_%s()', kind, p.slot)));
+                   AND (SELECT count(*) = 1 FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.%s_%s()', kind, p.slot)) AND tgparentid = 0);
                 slot := coalesce(slot, tuplecast.take_slot(slots));
                 slots := slots || slot;
                 form := format('%s_%s', form, slot);
                 IF NOT EXISTS (SELECT FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.%s_%s()', kind, slot)) AND prosrc LIKE '%' || md5(way) || '%') THEN
                     statements := statements || format('SELECT tuplecast.make_slot(%s, %L, %L, %L, %L, %L)', slot, wanted::regclass, operation, channel,
-                                                       kind, coalesce(NULLIF(options::text, '{}'), ''));
+                                                       kind, argument);
                 END IF;
             END IF;
         END IF;
@@ -326,7 +327,7 @@ BEGIN
         'durable', CASE WHEN (definition ->> 'durable')::boolean THEN true END,
         'update_of', CASE WHEN update_of <> '{}' THEN to_json(update_of) END,
         'where', CASE WHEN json_array_length(definition -> 'where') > 0 THEN definition -> 'where' END));
-    row_level := (tuplecast.needs_row_level(wanted) OR update_of <> '{}' OR options -> 'where' IS NOT NULL) AND operations <> '{TRUNCATE}';
+    row_level := tuplecast.at_row_level(wanted, options) AND operations <> '{TRUNCATE}';
 
     -- Two that put the same name at once take turns.
     PERFORM tuplecast.wait_until(deadline);

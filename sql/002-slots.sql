@@ -2,19 +2,22 @@
 --
 -- A change of one row costs the writer little more than what the function looks up: names, key, arguments. PostgreSQL keeps the plan of a query for as
 -- long as the session lives, and plans anew when the table is altered; so what is written into the query as a constant need not be looked up.
--- Therefore such a trigger (statement level, no options or old alone) has a function of its own, tuplecast.live_<number>, a slot. It is live_statement() with one
--- query in front, the fast way, which names the table, its key and the columns to be measured, and sends everything.
+-- Therefore such a trigger (no list of columns) has a function of its own, tuplecast.live_<number>, a slot. It is live_statement(), or live() at row level, with the
+-- fast way in front, which names the table, its key and the columns to be measured, and sends everything.
 --
 -- The fast way is right only while all that is as it was. is_current() says so; being declared IMMUTABLE (which is not the truth) it is asked when the
 -- query is planned and not when it runs. After ALTER TABLE, live_statement() does the work; to put the trigger again makes it fast again. A slot
 -- without a trigger is taken by the next one.
 -- The query must be possible to plan whatever has become of the table: each column that it names stands in a row of nulls around it, too, where the name is
 -- found when the table has it no more, and is cast to text before anything is done with it.
+--
+-- The writer's search_path is in force, and what is found by it would run with our owner's rights: every name, operator and collation says its schema. For
+-- IS DISTINCT FROM there is no way to say it.
 
 -- What a row of the table comes to as JSON: `fixed` bytes at most, names included, and six times `measure` (an expression), since a byte of a text is
 -- six at most. `named` are the columns that the fast way names. Nulls when there is no bound: a type of somebody's own has output of
--- unknown length (and may bring a function), and very many columns are better looked up.
-CREATE FUNCTION tuplecast.row_bounds(relation oid, keys text[], with_old boolean, OUT fixed integer, OUT measure text, OUT named text[])
+-- unknown length (and may bring a function), and very many columns are better looked up. `qualifier` stands before each name in `measure`.
+CREATE FUNCTION tuplecast.row_bounds(relation oid, keys text[], with_old boolean, qualifier text, OUT fixed integer, OUT measure text, OUT named text[])
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -52,7 +55,7 @@ BEGIN
                 CASE WHEN c.type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
                      THEN 'COALESCE(pg_catalog.octet_length(%1$s::pg_catalog.text), 0)'
                      ELSE 'CASE WHEN pg_catalog.pg_column_size(%1$s) OPERATOR(pg_catalog.>) 1200 THEN 10000'
-                          ' ELSE COALESCE(pg_catalog.octet_length(%1$s::pg_catalog.text), 0) END' END, c.quoted);
+                          ' ELSE COALESCE(pg_catalog.octet_length(%1$s::pg_catalog.text), 0) END' END, qualifier || c.quoted);
             IF c.is_key THEN
                 measures := measures || measures[cardinality(measures)];
             END IF;
@@ -66,13 +69,13 @@ END
 $$;
 
 -- The key of a row in the fast way: as a format, and what goes into it, with a comma before each.
-CREATE FUNCTION tuplecast.id_format(relation oid, keys text[], OUT id text, OUT id_values text)
+CREATE FUNCTION tuplecast.id_format(relation oid, keys text[], qualifier text, OUT id text, OUT id_values text)
 LANGUAGE sql STABLE
 AS $$
     SELECT CASE cardinality(keys) WHEN 0 THEN 'null' WHEN 1 THEN '%s'
                                   ELSE '{' || string_agg(replace(to_json(k)::text, '%', '%%') || ':%s', ',' ORDER BY i) || '}' END,
-           coalesce(string_agg(format(CASE WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN ', %I'
-                                           ELSE ', pg_catalog.to_json(%I)' END, k), '' ORDER BY i), '')
+           coalesce(string_agg(format(CASE WHEN atttypid IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN ', %s%I'
+                                           ELSE ', pg_catalog.to_json(%s%I)' END, qualifier, k), '' ORDER BY i), '')
       FROM unnest(keys) WITH ORDINALITY AS u (k, i) JOIN pg_attribute ON attrelid = relation AND attname = k
 $$;
 
@@ -83,29 +86,56 @@ AS $$
     SELECT coalesce(string_agg('NULL::pg_catalog.text AS ' || name, ', ' ORDER BY i), '') FROM unnest(named) WITH ORDINALITY AS u (name, i)
 $$;
 
+-- An expression: the column's name, as JSON, when its value has changed, else null. `old_text` is the old value, null or a text.
+CREATE FUNCTION tuplecast.name_if_changed(name text, new_value text, old_text text) RETURNS text
+LANGUAGE sql IMMUTABLE
+AS $$
+    SELECT format('CASE WHEN COALESCE(%1$s::pg_catalog.text COLLATE pg_catalog."C" OPERATOR(pg_catalog.<>) %2$s, %1$s IS NOT NULL OR %2$s IS NOT NULL) THEN %3$L END',
+                  new_value, old_text, to_json((parse_ident(name))[1])::text)
+$$;
+
 -- The fast way of a table, with $current for the question whether it is right; null when there is none.
 --
--- Up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for each. In an IF, a
+-- At statement level up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for each. In an IF, a
 -- query that answers with no row is as good as false, and spares the writer an expression. What is set when nothing was sent is taken back at once; who sets
 -- it himself has sixteen rows of his told twice. Where old values are wanted, one row goes this way.
-CREATE FUNCTION tuplecast.fast_way(relation oid, operation text, channel text, with_old boolean) RETURNS text
+CREATE FUNCTION tuplecast.fast_way(relation oid, operation text, channel text, with_old boolean, row_level boolean) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     keys text[] := coalesce(tuplecast.key_columns(relation), '{}');
     columns text[] := tuplecast.sent_columns(relation, NULL);
-    source record; -- the names of schema and table
+    changed text := CASE operation WHEN 'DELETE' THEN 'OLD' ELSE 'NEW' END;
+    qualifier text := CASE WHEN row_level THEN changed || '.' ELSE '' END;
+    source record; -- the names of schema and table, and what kind it is
     bounds record;
     key record;
     head text;
+    id text;
 BEGIN
-    SELECT nspname, relname INTO source FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace WHERE r.oid = relation;
+    SELECT nspname, relname, relkind INTO source FROM pg_class r JOIN pg_namespace s ON s.oid = r.relnamespace WHERE r.oid = relation;
     head := tuplecast.payload_head(source.nspname, source.relname, operation);
-    bounds := tuplecast.row_bounds(relation, keys, with_old);
-    key := tuplecast.id_format(relation, keys);
+    bounds := tuplecast.row_bounds(relation, keys, with_old, qualifier);
+    key := tuplecast.id_format(relation, keys, qualifier);
     bounds.fixed := bounds.fixed + octet_length(head) + 100;
+    id := CASE WHEN cardinality(keys) > 0 THEN format('pg_catalog.format(%L%s)', key.id, key.id_values) ELSE '''null''' END;
     IF bounds.fixed IS NULL OR bounds.fixed > 5000 THEN
         RETURN NULL;
+    ELSIF row_level AND source.relkind = 'p' AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary) THEN
+        RETURN NULL; -- each partition may have a key of its own
+    ELSIF row_level AND with_old THEN
+        RETURN tuplecast.fast_way_of_row(
+            relation, format('%s OPERATOR(pg_catalog.<) %s AND %s OPERATOR(pg_catalog.<) %2$s', bounds.measure, (7900 - 2 * bounds.fixed) / 12,
+                             (tuplecast.row_bounds(relation, keys, with_old, 'OLD.')).measure),
+            channel, replace(head, '%', '%%') || '%s,"id":' || key.id || ',"data":%s,"old":%s,"changed":[%s]}',
+            format('%s, pg_catalog.row_to_json(NEW), pg_catalog.row_to_json(OLD), pg_catalog.concat_ws('','', %s)', key.id_values,
+                   (SELECT string_agg(tuplecast.name_if_changed(name, 'NEW.' || name, format('OLD.%s::pg_catalog.text', name)), ', ' ORDER BY i)
+                      FROM unnest(bounds.named) WITH ORDINALITY AS u (name, i))), 'false');
+    ELSIF row_level THEN
+        RETURN tuplecast.fast_way_of_row(
+            relation, format('%s OPERATOR(pg_catalog.<) %s', bounds.measure, (7900 - bounds.fixed) / 6), channel,
+            replace(head, '%', '%%') || '%s,"id":' || key.id || ',"data":%s}', format('%s, pg_catalog.row_to_json(%s)', key.id_values, changed),
+            format('tuplecast.send_long(%L, %L, %s, %s)', channel, head, id, changed));
     ELSIF with_old THEN
         RETURN tuplecast.fast_way_with_old(bounds.named, bounds.measure, (7900 - 2 * bounds.fixed) / 12, channel,
                                            replace(head, '%', '%%') || '%s,"id":' || key.id, key.id_values);
@@ -120,7 +150,7 @@ BEGIN
         UNION ALL
         SELECT pg_catalog.set_config('tuplecast.unsent', 'yes', true) IS NOT NULL FROM pg_catalog.generate_series(1, 1) WHERE NOT $current
     ) c THEN
-        IF pg_catalog.current_setting('tuplecast.unsent', true) IS DISTINCT FROM 'yes' THEN
+        IF COALESCE(pg_catalog.current_setting('tuplecast.unsent', true), '') OPERATOR(pg_catalog.<>) 'yes' THEN
             -- To compile a query for the processor may take longer than it runs; and a plan is kept.
             settings := ARRAY[pg_catalog.current_setting('jit')];
             number := pg_catalog.nextval('tuplecast.serial');
@@ -142,8 +172,7 @@ BEGIN
     END IF;
 $fast$,
         tuplecast.nulls(bounds.named), format('%s OPERATOR(pg_catalog.<) %s', bounds.measure, (7900 - bounds.fixed) / 6),
-        channel, replace(head, '%', '%%') || '%s,"id":' || key.id || ',"data":%s}', key.id_values, head,
-        CASE WHEN cardinality(keys) > 0 THEN format('pg_catalog.format(%L%s)', key.id, key.id_values) ELSE '''null''' END,
+        channel, replace(head, '%', '%%') || '%s,"id":' || key.id || ',"data":%s}', key.id_values, head, id,
         tuplecast.statement_head(source.nspname, source.relname, operation, keys, columns), tuplecast.values_of(relation, columns, 'n', false),
         -- One statement inserts or deletes a row once; equal ones can only come when there is no key, or from updates in a cascade.
         CASE WHEN operation <> 'UPDATE' AND EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND indimmediate) THEN ''']}'''
@@ -176,17 +205,47 @@ $fast$,
         tuplecast.nulls(named), measure,
         string_agg(format('%s::pg_catalog.text AS "tuplecast''s %s"', name, i), ', ' ORDER BY i), size_limit, channel,
         head || ',"data":%s,"old":%s,"changed":[%s]}', id_values,
-        string_agg(format('CASE WHEN %s::pg_catalog.text COLLATE "C" IS DISTINCT FROM o."tuplecast''s %s" THEN %L END', name, i,
-                          to_json((parse_ident(name))[1])::text), ', ' ORDER BY i))
+        string_agg(tuplecast.name_if_changed(name, name, format('o."tuplecast''s %s"', i)), ', ' ORDER BY i))
       FROM unnest(named) WITH ORDINALITY AS u (name, i)
 $$;
 
--- The fast way of a slot: kind is live, or what later versions know; argument is the trigger's second.
+-- The same at row level, for which no query is needed: what fits is sent, else `otherwise` is asked, which says true when it has sent the row. A name that the
+-- table has no more would be an error, but what is behind the question is not looked at before it was answered. That the
+-- table's number is named as a regclass makes PostgreSQL ask again, and read the rest again, when the table was altered.
+CREATE FUNCTION tuplecast.fast_way_of_row(relation oid, fits text, channel text, format_string text, format_values text, otherwise text) RETURNS text
+LANGUAGE sql STABLE
+AS $$
+    SELECT format($fast$
+    IF %1$L::pg_catalog.regclass IS NOT NULL AND $current THEN
+        IF %1$L::pg_catalog.regclass IS NOT NULL AND (CASE WHEN %2$s
+              THEN pg_catalog.pg_notify(%3$L, pg_catalog.format(%4$L, pg_catalog.nextval('tuplecast.serial')%5$s)) IS NOT NULL
+              ELSE %6$s END) THEN
+            RETURN row_json; -- which is null
+        END IF;
+    END IF;
+$fast$,
+        relation::text, fits, channel, format_string, format_values, otherwise)
+$$;
+
+-- The fast way of a live trigger; argument is its second.
+CREATE FUNCTION tuplecast.live_way(relation oid, operation text, channel text, argument text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    options jsonb := coalesce(NULLIF(argument, ''), '{}');
+BEGIN
+    IF options - '{old,update_of,where}'::text[] <> '{}' THEN
+        RETURN NULL;
+    END IF;
+    RETURN tuplecast.fast_way(relation, operation, channel, operation = 'UPDATE' AND options @> '{"old":true}', tuplecast.at_row_level(relation, options::json));
+END
+$$;
+
+-- The fast way of a slot: kind is live, or what later versions know.
 CREATE FUNCTION tuplecast.slot_way(kind text, relation oid, operation text, channel text, argument text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT tuplecast.fast_way(relation, operation, channel, coalesce(argument, '') <> '' AND operation = 'UPDATE')
-     WHERE kind = 'live' AND coalesce(argument, '') IN ('', '{"old":true}')
+    SELECT tuplecast.live_way(relation, operation, channel, argument) WHERE kind = 'live'
 $$;
 
 -- A row that may be too long for the fast way. True, as the fast way wants it.
@@ -210,7 +269,7 @@ DECLARE
 BEGIN
     IF current_setting('transaction_isolation') LIKE 'read %' THEN
         SELECT tgrelid, tgtype, tgargs, kind INTO STRICT t FROM unnest('{live,durable}'::text[]) kind
-          JOIN pg_trigger ON tgfoid = to_regprocedure(format('tuplecast.%s_%s()', kind, slot));
+          JOIN pg_trigger ON tgfoid = to_regprocedure(format('tuplecast.%s_%s()', kind, slot)) AND tgparentid = 0;
         RETURN coalesce(md5(tuplecast.slot_way(t.kind, t.tgrelid, CASE WHEN t.tgtype & 4 > 0 THEN 'INSERT' WHEN t.tgtype & 16 > 0 THEN 'UPDATE' ELSE 'DELETE' END,
                                                (tuplecast.arguments(t.tgargs))[1], (tuplecast.arguments(t.tgargs))[2])) = digest, false);
     END IF;
@@ -227,13 +286,14 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     way text := tuplecast.slot_way(kind, relation, operation, channel, argument);
-    body text := (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.%I()', kind || '_statement')));
+    body text := (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.%I()', kind || CASE WHEN tuplecast.at_row_level(relation, tuplecast.options(argument)) THEN '' ELSE '_statement' END)));
     start integer := position(E'\nBEGIN\n' IN body) + length(E'\nBEGIN\n');
 BEGIN
     IF NOT coalesce(has_table_privilege(session_user, relation, 'TRIGGER'), false) THEN
         RAISE insufficient_privilege USING MESSAGE = format('permission denied: %s may not put triggers on %s.', session_user, relation);
     ELSIF way IS NULL OR coalesce(slot NOT BETWEEN 1 AND 999999, true)
-          OR EXISTS (SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.%I()', kind || '_' || slot)) AND tgrelid <> relation) THEN
+          OR EXISTS (SELECT FROM pg_trigger WHERE tgfoid = to_regprocedure(format('tuplecast.%I()', kind || '_' || slot)) AND tgrelid <> relation
+                                                  AND tgparentid = 0) THEN
         RAISE invalid_parameter_value USING MESSAGE = format('Slot %s cannot be made for %s.', slot, relation);
     END IF;
     EXECUTE format('CREATE OR REPLACE FUNCTION tuplecast.%I() RETURNS trigger LANGUAGE plpgsql %s SECURITY DEFINER AS %L', kind || '_' || slot,
@@ -273,6 +333,7 @@ REVOKE EXECUTE ON FUNCTION tuplecast.key_columns(oid), tuplecast.key_of(oid, jso
     tuplecast.changed_members(json, json, text[]), tuplecast.payload(text, text, text, text, text),
     tuplecast.send(text, text, text[], text[], json, json), tuplecast.bulk_query(oid, text[], text, text),
     tuplecast.sent_columns(oid, text[]), tuplecast.values_of(oid, text[], text, boolean), tuplecast.statement_head(text, text, text, text[], text[]),
-    tuplecast.row_bounds(oid, text[], boolean), tuplecast.id_format(oid, text[]), tuplecast.nulls(text[]),
+    tuplecast.row_bounds(oid, text[], boolean, text), tuplecast.id_format(oid, text[], text), tuplecast.nulls(text[]),
+    tuplecast.name_if_changed(text, text, text), tuplecast.fast_way_of_row(oid, text, text, text, text, text),
     tuplecast.fast_way_with_old(text[], text, integer, text, text, text), tuplecast.payload_head(text, text, text), tuplecast.send_long(text, text, text, record), tuplecast.is_current(integer, text)
     FROM PUBLIC;

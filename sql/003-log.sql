@@ -225,22 +225,9 @@ $$;
 CREATE OR REPLACE FUNCTION tuplecast.slot_way(kind text, relation oid, operation text, channel text, argument text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN kind = 'live' AND coalesce(argument, '') IN ('', '{"old":true}')
-                THEN tuplecast.fast_way(relation, operation, channel, coalesce(argument, '') <> '' AND operation = 'UPDATE')
-                WHEN kind = 'durable' AND argument = '{"durable":true}' THEN tuplecast.durable_way(relation, operation, channel) END
-$$;
-
--- The table that a trigger was put on, of which this one, on a partition, is a clone.
-CREATE FUNCTION tuplecast.trigger_table(relation oid, trigger_name name) RETURNS TABLE (table_schema text, table_name text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH RECURSIVE up AS (
-        SELECT tgrelid, tgparentid FROM pg_trigger WHERE tgrelid = relation AND tgname = trigger_name
-        UNION ALL
-        SELECT t.tgrelid, t.tgparentid FROM up JOIN pg_trigger t ON t.oid = up.tgparentid
-    )
-    SELECT nspname, relname
-      FROM up JOIN pg_class c ON c.oid = up.tgrelid JOIN pg_namespace s ON s.oid = c.relnamespace WHERE up.tgparentid = 0
+    SELECT CASE WHEN kind = 'live' THEN tuplecast.live_way(relation, operation, channel, argument)
+                WHEN kind = 'durable' AND argument = '{"durable":true}' AND NOT tuplecast.needs_row_level(relation)
+                THEN tuplecast.durable_way(relation, operation, channel) END
 $$;
 
 CREATE FUNCTION tuplecast.durable() RETURNS trigger

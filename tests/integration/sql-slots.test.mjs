@@ -1,4 +1,4 @@
-// Slots: a plain trigger has a function of its own, with the names of its table written into a query. Whatever happens to the table afterwards,
+// Slots: a plain trigger has a function of its own, in which the names of its table are written. Whatever happens to the table afterwards,
 // what it sends is right, and no write fails.
 
 import assert from "node:assert/strict";
@@ -45,12 +45,16 @@ class LogReader {
     }
 }
 
-/** A table with a trigger of either kind, and what it tells. */
+const KINDS = ["live", "live with old values", "live at row level", "live at row level with old values", "durable"];
+const options = (kind) => ({ durable: kind === "durable", old: /old values/.test(kind) });
+
+/** A table with a trigger of that kind, and what it tells. */
 async function told(t, kind, table, columns) {
-    if (kind !== "durable") return watched(t, database, table, columns, { old: kind === "live with old values" });
     await database.query(`CREATE TABLE ${table} (${columns})`);
-    await put(database, table, define(table, { durable: true }));
-    return new LogReader(database, `${table}_changes`);
+    // A table with children has its triggers at row level.
+    if (/row level/.test(kind)) await database.query(`CREATE TABLE ${table}_child () INHERITS (${table})`);
+    assert.equal((await put(database, table, define(table, options(kind)))).level, /row level/.test(kind) ? "row" : "statement");
+    return kind === "durable" ? new LogReader(database, `${table}_changes`) : Listener.open(t, database, `${table}_changes`);
 }
 
 const brief = (events) => events.map(({ schema, table, type, id, data }) => [schema, table, type, id, data]);
@@ -70,11 +74,11 @@ describe("a table is altered", () => {
         ["the key goes", "ALTER TABLE %t DROP CONSTRAINT %t_pkey", "%t", { id: 2, a: "x" }, "'x'", null],
         ["the key is another column", "ALTER TABLE %t DROP CONSTRAINT %t_pkey; UPDATE %t SET a = 'y'; ALTER TABLE %t ADD PRIMARY KEY (a)", "%t", { id: 2, a: "x" }, "'x'", "x"],
     ];
-    for (const [kind, fresh] of ["live", "live with old values", "durable"].flatMap((kind) => [[kind, false], [kind, true]]))
+    for (const [kind, fresh] of KINDS.flatMap((kind) => [[kind, false], [kind, true]]))
         for (const [index, [what, sql, name, row, value = "'x'", id = Object.values(row)[0]]] of alterations.entries())
             test(`${kind}: ${what} (${fresh ? "before a session's first write" : "between two writes of a session"})`, async (t) => {
-                const table = `altered_${index}_${fresh}_${kind.replaceAll(" ", "_")}`;
-                const definition = { channel: `${table}_changes`, durable: kind === "durable", old: kind === "live with old values" };
+                const table = `altered_${index}_${fresh}_${KINDS.indexOf(kind)}`;
+                const definition = { channel: `${table}_changes`, ...options(kind) };
                 const listener = await told(t, kind, table, "id integer PRIMARY KEY, a text");
                 const writer = await database.connect(t);
                 if (!fresh) await writer.query(`INSERT INTO ${table} VALUES (1, 'first')`);
@@ -97,7 +101,7 @@ describe("a table is altered", () => {
                 }
                 // To put it again makes it fast again, unless there is a type of somebody's own: there is no bound to its length, which counts for NOTIFY.
                 await put(database, table, define(now, definition));
-                assert.equal(await fast(now), /own type/.test(what) && kind !== "durable" ? "fff" : "ttt");
+                assert.equal(await fast(now), !/own type/.test(what) || kind === "durable" ? "ttt" : /row level/.test(kind) ? "" : "fff");
                 await writer.query(`INSERT INTO ${now} SELECT 2 ${value === null ? "" : `, ${value}`}`);
                 assert.deepEqual(brief(await listener.events()), [["public", now, "INSERT", id, row]]);
                 assert.deepEqual((await put(database, table, define(now, definition), { dryRun: true })).sql, []);
@@ -123,23 +127,66 @@ describe("a table is altered", () => {
         assert.deepEqual((await listener.events()).map(({ id, data }) => [id, data]), [[1, { id: 1 }], [null, {}]]);
     });
 
-    test("in the writer's own transaction, and back again with it", async (t) => {
-        const listener = await watched(t, database, "hither", "id integer PRIMARY KEY, a text");
+    for (const kind of ["live", "live at row level"])
+        test(`${kind}: in the writer's own transaction, and back again with it`, async (t) => {
+            const name = `hither_${KINDS.indexOf(kind)}`;
+            const listener = await told(t, kind, name, "id integer PRIMARY KEY, a text");
+            const writer = await database.connect(t);
+            await writer.query(`INSERT INTO ${name} VALUES (1, 'a')`);
+            await writer.query(`BEGIN; ALTER TABLE ${name} RENAME id TO pk; INSERT INTO ${name} VALUES (2, 'b'); SAVEPOINT s; ALTER TABLE ${name} RENAME TO thither`);
+            await writer.query(`INSERT INTO thither VALUES (3, 'c'); ROLLBACK TO s; INSERT INTO ${name} VALUES (4, 'd'); COMMIT`);
+            await writer.query(`BEGIN; ALTER TABLE ${name} RENAME pk TO id; ROLLBACK; INSERT INTO ${name} VALUES (5, 'e')`);
+            assert.deepEqual(
+                (await listener.events()).map(({ table, id, data }) => [table, id, Object.keys(data)[0]]),
+                [[name, 1, "id"], [name, 2, "pk"], [name, 4, "pk"], [name, 5, "pk"]],
+            );
+        });
+
+    for (const kind of KINDS)
+        test(`${kind}: a column gets another type, which is written alike`, async (t) => {
+            const table = `retyped_${KINDS.indexOf(kind)}`;
+            const listener = await told(t, kind, table, "id integer PRIMARY KEY, a text, n integer");
+            const writer = await database.connect(t);
+            await writer.query(`INSERT INTO ${table} VALUES (1, 'a', 7)`);
+            await database.query(`ALTER TABLE ${table} ALTER id TYPE bigint, ALTER n TYPE smallint, ALTER a TYPE varchar`);
+            await writer.query(`INSERT INTO ${table} VALUES (2, 'b', 8); UPDATE ${table} SET n = 9 WHERE id = 2`);
+            await writer.query(`BEGIN; ALTER TABLE ${table} DROP n; ALTER TABLE ${table} ADD n bigint; UPDATE ${table} SET n = 1 WHERE id = 2; COMMIT`);
+            assert.deepEqual(brief(await listener.events()).map(([, , ...rest]) => rest), [
+                ["INSERT", 1, { id: 1, a: "a", n: 7 }],
+                ["INSERT", 2, { id: 2, a: "b", n: 8 }],
+                ["UPDATE", 2, { id: 2, a: "b", n: 9 }],
+                ["UPDATE", 2, { id: 2, a: "b", n: 1 }],
+            ]);
+        });
+
+    test("a partitioned one, and its partitions with it", async (t) => {
+        await database.query("CREATE TABLE whole (id integer PRIMARY KEY, gone text, a text, b text) PARTITION BY RANGE (id)");
+        await put(database, "whole", define("whole", { old: true }));
+        const listener = await Listener.open(t, database, "whole_changes");
+        await database.query("CREATE TABLE part_1 PARTITION OF whole FOR VALUES FROM (0) TO (100); ALTER TABLE whole DROP gone");
+        await put(database, "whole", define("whole", { old: true }));
+        await database.query("CREATE TABLE part_2 (b text, a text, id integer NOT NULL); ALTER TABLE whole ATTACH PARTITION part_2 FOR VALUES FROM (100) TO (200)");
+        assert.equal(await fast("whole"), "ttt");
         const writer = await database.connect(t);
-        await writer.query("INSERT INTO hither VALUES (1, 'a')");
-        await writer.query("BEGIN; ALTER TABLE hither RENAME id TO pk; INSERT INTO hither VALUES (2, 'b'); SAVEPOINT s; ALTER TABLE hither RENAME TO thither");
-        await writer.query("INSERT INTO thither VALUES (3, 'c'); ROLLBACK TO s; INSERT INTO hither VALUES (4, 'd'); COMMIT");
-        await writer.query("BEGIN; ALTER TABLE hither RENAME pk TO id; ROLLBACK; INSERT INTO hither VALUES (5, 'e')");
-        assert.deepEqual(
-            (await listener.events()).map(({ table, id, data }) => [table, id, Object.keys(data)[0]]),
-            [["hither", 1, "id"], ["hither", 2, "pk"], ["hither", 4, "pk"], ["hither", 5, "pk"]],
-        );
+        const row = async (sql, ...expected) => {
+            await writer.query(sql);
+            assert.deepEqual((await listener.events()).map(({ table, type, id, data, changed }) => [table, type, id, data, ...(changed ? [changed] : [])]), expected);
+        };
+        await row("INSERT INTO whole VALUES (1, 'x'), (101, 'y')", ["whole", "INSERT", 1, { id: 1, a: "x", b: null }], ["whole", "INSERT", 101, { id: 101, a: "y", b: null }]);
+        await row("UPDATE whole SET b = 'z' WHERE id > 100; UPDATE part_1 SET a = NULL, b = NULL",
+            ["whole", "UPDATE", 101, { id: 101, a: "y", b: "z" }, ["b"]], ["whole", "UPDATE", 1, { id: 1, a: null, b: null }, ["a"]]);
+        await row("UPDATE whole SET id = 102 WHERE id = 1", ["whole", "DELETE", 1, { id: 1, a: null, b: null }], ["whole", "INSERT", 102, { id: 102, a: null, b: null }]);
+        await database.query("ALTER TABLE whole RENAME a TO c; ALTER TABLE whole RENAME TO entire");
+        assert.equal(await fast("entire"), "fff");
+        await row("INSERT INTO part_2 (id, c) VALUES (103, 'v')", ["entire", "INSERT", 103, { id: 103, c: "v", b: null }]);
+        await database.query("ALTER TABLE entire DETACH PARTITION part_2");
+        await row("INSERT INTO part_2 (id) VALUES (104)");
     });
 
-    for (const level of ["REPEATABLE READ", "SERIALIZABLE"])
-        test(`by somebody else, in a transaction that does not see it: ${level}`, async (t) => {
-            const table = `unseen_${level[0].toLowerCase()}`;
-            const listener = await watched(t, database, table, "id integer PRIMARY KEY, a text");
+    for (const [level, kind] of ["REPEATABLE READ", "SERIALIZABLE"].flatMap((level) => [[level, "live"], [level, "live at row level"]]))
+        test(`${kind}: by somebody else, in a transaction that does not see it: ${level}`, async (t) => {
+            const table = `unseen_${level[0].toLowerCase()}_${KINDS.indexOf(kind)}`;
+            const listener = await told(t, kind, table, "id integer PRIMARY KEY, a text");
             const writer = await database.connect(t);
             await writer.query(`BEGIN ISOLATION LEVEL ${level}`);
             await writer.query("SELECT count(*) FROM pg_class"); // the transaction's snapshot
@@ -206,12 +253,21 @@ describe("slots", () => {
     test("come back from a dump, and are right there", async (t) => {
         const other = await createDatabase(t);
         await watched(t, database, "dumped", "id integer PRIMARY KEY, a text");
-        await database.query("INSERT INTO dumped VALUES (1, 'a')");
+        await told(t, "live at row level", "dumped_row", "id integer PRIMARY KEY, a text");
+        await database.query("INSERT INTO dumped VALUES (1, 'a'); INSERT INTO dumped_row VALUES (1, 'a')");
         await promisify(execFile)("sh", ["-c", `pg_dump --no-owner "$1" | psql -qX -v ON_ERROR_STOP=1 "$2"`, "sh", database.name, other.name]);
         const listener = await Listener.open(t, other, "dumped_changes");
         assert.equal(await fast("dumped", other), "ttt");
         await other.query("INSERT INTO dumped VALUES (2, 'b')");
         assert.deepEqual(brief(await listener.events()), [["public", "dumped", "INSERT", 2, { id: 2, a: "b" }]]);
+        // At row level the table's number is part of it, which is another here.
+        const rows = await Listener.open(t, other, "dumped_row_changes");
+        assert.equal(await fast("dumped_row", other), "fff");
+        await other.query("INSERT INTO dumped_row VALUES (2, 'b')");
+        await put(other, "dumped_row", define("dumped_row"));
+        assert.equal(await fast("dumped_row", other), "ttt");
+        await other.query("ALTER TABLE dumped_row RENAME a TO b; INSERT INTO dumped_row VALUES (3, 'c')");
+        assert.deepEqual(brief(await rows.events()), [["public", "dumped_row", "INSERT", 2, { id: 2, a: "b" }], ["public", "dumped_row", "INSERT", 3, { id: 3, b: "c" }]]);
     });
 });
 
@@ -231,11 +287,11 @@ describe("what is measured", () => {
         "a domain over text": ["long_text", "repeat('a', 7900)"],
         "a range": ["numrange", "numrange(repeat('1', 3900)::numeric, repeat('2', 3900)::numeric)"],
     };
-    test("of built-in types, one row and several: no write fails, and what is sent is the row or says what was cut", async (t) => {
-        await database.query("CREATE DOMAIN long_text AS text");
+    for (const kind of ["live", "live at row level"]) test(`${kind}: of built-in types, one row and several: no write fails, and what is sent is the row or says what was cut`, async (t) => {
+        await database.query("DROP DOMAIN IF EXISTS long_text CASCADE; CREATE DOMAIN long_text AS text");
         for (const [index, [what, [type, value]]] of Object.entries(values).entries()) {
-            const table = `measured_${index}`;
-            const listener = await watched(t, database, table, `id integer PRIMARY KEY, v ${type}, w ${type}`);
+            const table = `measured_${index}_${KINDS.indexOf(kind)}`;
+            const listener = await told(t, kind, table, `id integer PRIMARY KEY, v ${type}, w ${type}`);
             assert.equal(await fast(table), "ttt", what);
             await database.query(`INSERT INTO ${table} VALUES (1, ${value}); INSERT INTO ${table} SELECT i, ${value}, ${value} FROM generate_series(2, 4) i; UPDATE ${table} SET w = NULL`);
             const texts = await listener.texts();

@@ -22,7 +22,7 @@ describe("what is not as it was when the trigger was put", () => {
     const causes = [
         ["the trigger is disabled", {}, "ALTER TABLE %t DISABLE TRIGGER ALL", [disabled], true],
         ["a part of it is disabled", {}, `ALTER TABLE %t DISABLE TRIGGER "tuplecast:%t:update"`, [disabled], true],
-        ["a row level one is disabled", { update_of: ["a"] }, `ALTER TABLE %t DISABLE TRIGGER "tuplecast:%t:row"`, [disabled], true],
+        ["a row level one is disabled", { update_of: ["a"], columns: ["a"] }, `ALTER TABLE %t DISABLE TRIGGER "tuplecast:%t:row"`, [disabled], true],
         ["a part is dropped", {}, `DROP TRIGGER "tuplecast:%t:delete" ON %t`, ["DELETE is missing: a part of the trigger was dropped."], true],
         ["parts are dropped", { operations: ["INSERT", "TRUNCATE"] }, `DROP TRIGGER "tuplecast:%t:truncate" ON %t`,
             ["TRUNCATE is missing: a part of the trigger was dropped."], true],
@@ -159,6 +159,16 @@ describe("kinds of table", () => {
         assert.deepEqual((await listener.events()).map(short), [["parted", "TRUNCATE", null, undefined]]);
     });
 
+    test("partitioned, without a key of the whole: each partition's own, if it has one", async (t) => {
+        await run("CREATE TABLE keyless (id int, a text) PARTITION BY RANGE (id)");
+        await put(database, "keyless", define("keyless"));
+        const listener = await Listener.open(t, database, "keyless_changes");
+        await run("CREATE TABLE keyless_1 PARTITION OF keyless (PRIMARY KEY (id)) FOR VALUES FROM (0) TO (100)");
+        await run("CREATE TABLE keyless_2 PARTITION OF keyless FOR VALUES FROM (100) TO (200)");
+        await run("INSERT INTO keyless VALUES (1, 'x'), (101, 'y')");
+        assert.deepEqual((await listener.events()).map(short), [["keyless", "INSERT", 1, "x"], ["keyless", "INSERT", null, "y"]]);
+    });
+
     test("a partition itself, at row level: what comes by way of the parent, too", async (t) => {
         await run("CREATE TABLE whole (id int PRIMARY KEY, a text) PARTITION BY RANGE (id)");
         await run("CREATE TABLE part PARTITION OF whole FOR VALUES FROM (0) TO (100)");
@@ -182,18 +192,21 @@ describe("kinds of table", () => {
         const table = `Mixed "quoted" 'table' %s \\ ünï🙂`;
         await run(`CREATE UNLOGGED TABLE "${table.replaceAll('"', '""')}" ("the ""key""" int PRIMARY KEY, "it's %I" text, "🙂" text DEFAULT '"')`);
         const channel = `Chänn"el' $$ 🙂`;
-        await put(database, "odd", { ...define(table), channel, columns: ["🙂", "it's %I"], old: true });
-        const item = await entry("odd");
-        assert.deepEqual([item.table, item.channel, item.columns, item.stale], [table, channel, ["🙂", "it's %I"], []]);
         const listener = await Listener.open(t, database, channel);
-        for (const count of [1, 2, 30]) {
+        const key = 'the "key"';
+        const ways = [{ columns: ["🙂", "it's %I"] }, {}, { update_of: ["it's %I", "🙂"] }, { where: [{ column: key, op: ">", value: 0 }] }];
+        for (const [way, count] of ways.flatMap((way) => [[way, 1], [way, 2], [way, 30]])) {
+            await put(database, "odd", { ...define(table), channel, ...way, old: true });
+            const item = await entry("odd");
+            assert.deepEqual([item.table, item.channel, item.columns, item.stale], [table, channel, way.columns, []]);
             await run(`TRUNCATE "${table.replaceAll('"', '""')}"`);
             await run(`INSERT INTO "${table.replaceAll('"', '""')}" SELECT i, 'v' FROM generate_series(1, ${count}) i`);
             await run(`UPDATE "${table.replaceAll('"', '""')}" SET "it's %I" = 'w'`);
             const events = (await listener.events()).slice(1);
             assert.equal(events.length, 2 * count);
-            assert.deepEqual(events[0], { schema: "public", table, type: "INSERT", id: 1, data: { "🙂": '"', "it's %I": "v" } });
-            assert.deepEqual(events[count].changed, ["it's %I"]);
+            const data = { ...(way.columns ? {} : { [key]: 1 }), "it's %I": "v", "🙂": '"' };
+            assert.deepEqual(events[0], { schema: "public", table, type: "INSERT", id: 1, data });
+            assert.deepEqual([events[count].old, events[count].changed], [data, ["it's %I"]]);
         }
     });
 
