@@ -4,7 +4,7 @@
 -- Triggers of version 1 go on working: their function is replaced under them. Putting one again gives it its new shape.
 --
 -- A logical trigger NAME is up to four of PostgreSQL's on one table, its parts: tuplecast:NAME:row, :insert, :update, :delete, :truncate.
--- Their first argument is the channel; the second, unless it is missing or empty, is JSON of what is not default: columns, old, update_of, where;
+-- Their first argument is the channel; the second, unless it is missing or empty, is JSON of what is not default: columns, level, old, update_of, where;
 -- the third, when there is one, are the operations, unless they are all four. A trigger is ours when it has such a name and its function is in our schema: nothing else is listed, replaced or dropped.
 
 INSERT INTO tuplecast.version (version) VALUES (2);

@@ -100,6 +100,7 @@ CREATE FUNCTION tuplecast.at_row_level(wanted oid, options json) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT tuplecast.needs_row_level(wanted) OR options -> 'update_of' IS NOT NULL OR options -> 'where' IS NOT NULL
+           OR coalesce(options ->> 'level' = 'row', false)
 $$;
 
 -- What is not as it was when the trigger was put, in sentences.

@@ -308,6 +308,8 @@ BEGIN
         RAISE feature_not_supported USING MESSAGE = 'Durable triggers need a newer version of the database side.', HINT = 'Run `tuplecast setup`.';
     ELSIF update_of <> '{}' AND 'UPDATE' <> ALL (operations) THEN
         RAISE invalid_parameter_value USING MESSAGE = 'update_of is given, but operations do not have UPDATE.';
+    ELSIF coalesce(definition ->> 'level', 'row') NOT IN ('row', 'statement') THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'level: "row" or "statement".';
     ELSIF coalesce(name, 'x') !~ '^[0-9A-Za-z_.-]{1,40}$' THEN
         RAISE invalid_parameter_value USING MESSAGE = 'A trigger''s name has 1 to 40 characters of A-Z a-z 0-9 _ - and the dot.';
     END IF;
@@ -325,9 +327,17 @@ BEGIN
     options := json_strip_nulls(json_build_object(
         'columns', definition -> 'columns', 'old', CASE WHEN (definition ->> 'old')::boolean THEN true END,
         'durable', CASE WHEN (definition ->> 'durable')::boolean THEN true END,
+        'level', CASE WHEN definition ->> 'level' = 'row' THEN 'row' END,
         'update_of', CASE WHEN update_of <> '{}' THEN to_json(update_of) END,
         'where', CASE WHEN json_array_length(definition -> 'where') > 0 THEN definition -> 'where' END));
     row_level := tuplecast.at_row_level(wanted, options) AND operations <> '{TRUNCATE}';
+    IF row_level AND definition ->> 'level' = 'statement' THEN
+        RAISE feature_not_supported USING
+            MESSAGE = CASE WHEN tuplecast.needs_row_level(wanted)
+                           THEN format('"%s" is partitioned, foreign, or part of an inheritance tree: its triggers are at row level.', definition ->> 'table')
+                           ELSE 'Triggers with update_of or where are at row level.' END,
+            HINT = 'Leave out level.';
+    END IF;
 
     -- Two that put the same name at once take turns.
     PERFORM tuplecast.wait_until(deadline);

@@ -234,7 +234,7 @@ AS $$
 DECLARE
     options jsonb := coalesce(NULLIF(argument, ''), '{}');
 BEGIN
-    IF options - '{old,update_of,where}'::text[] <> '{}' THEN
+    IF options - '{level,old,update_of,where}'::text[] <> '{}' THEN
         RETURN NULL;
     END IF;
     RETURN tuplecast.fast_way(relation, operation, channel, operation = 'UPDATE' AND options @> '{"old":true}', tuplecast.at_row_level(relation, options::json));

@@ -65,6 +65,7 @@ export class TriggerForm {
         tick($("trigger-update-of"), trigger.update_of ?? []);
         $("trigger-old").checked = trigger.old;
         $("trigger-durable").checked = trigger.durable;
+        $("trigger-row-level").checked = trigger.level === "row" && this.#table()?.kind === "table" && (trigger.where ?? trigger.update_of) === undefined;
         this.#conditions.show(this.#table()?.columns ?? [], trigger.where);
     }
 
@@ -131,6 +132,7 @@ export class TriggerForm {
         if (updateOf.length > 0) definition.update_of = updateOf;
         if ($("trigger-old").checked) definition.old = true;
         if ($("trigger-durable").checked) definition.durable = true;
+        if ($("trigger-row-level").checked) definition.level = "row";
         const where = this.#conditions.read();
         if (where.length > 0) definition.where = where;
         return definition;

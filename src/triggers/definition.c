@@ -134,6 +134,18 @@ static int take_switch(struct json_object *value, const char *member, struct buf
     return 0;
 }
 
+static int take_level(struct json_object *value, struct buffer *json, struct buffer *problem)
+{
+    const char *level = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+
+    if (strcmp(level, "row") != 0 && strcmp(level, "statement") != 0) {
+        buffer_append_text(problem, "`level` must be \"row\" or \"statement\".");
+        return -EPROTO;
+    }
+    buffer_printf(json, ",\"level\":\"%s\"", level);
+    return 0;
+}
+
 /* json gets what is not in the struct's own members. */
 static int take_member(const char *name, struct json_object *value, struct trigger_definition *definition,
                        struct buffer *json, struct buffer *problem)
@@ -148,12 +160,14 @@ static int take_member(const char *name, struct json_object *value, struct trigg
         return take_columns(value, name, json, problem);
     if (strcmp(name, "old") == 0 || strcmp(name, "durable") == 0)
         return take_switch(value, name, json, problem);
+    if (strcmp(name, "level") == 0)
+        return take_level(value, json, problem);
     if (strcmp(name, "where") == 0)
         return conditions_take(value, json, problem);
     buffer_printf(
         problem,
         "`%.64s` is not known; a definition has `table`, `channel`, `operations`, `columns`, `update_of`, `old`, "
-        "`durable` and `where`.",
+        "`durable`, `level` and `where`.",
         name);
     return -EPROTO;
 }

@@ -169,6 +169,7 @@ test("a request whose body is JSON but no definition", (t) => {
         update_of: [true, 1, "id", {}, [1], [""], [long]],
         old: [1, "true", [], {}, 0],
         durable: [1, "true", [], {}, 0],
+        level: [null, true, 1, [], {}, "", "Row", "statements"],
         where: [true, 1, "x", {}, [1], [{}], [{ column: "a" }], [{ column: "a", op: "=" }], [{ column: "a", op: "~", value: 1 }], [{ column: "", op: "=", value: 1 }], [{ column: 1, op: "=", value: 1 }], [{ column: "a", op: "=", value: {} }],
             [{ column: "a", op: "in", value: 1 }], [{ column: "a", op: "=", value: "x".repeat(1025) }], Array.from({ length: 33 }, () => ({ column: "a", op: "=", value: 1 }))],
     };

@@ -132,7 +132,7 @@ describeInBrowsers((newContext, browser, testAlike) => {
     testAlike("a trigger is edited as it is, and replaced", async (t) => {
         const where = [{ column: "amount", op: ">=", value: 12.5 }];
         const definition = { table: "ledger", channel: "ledger_changes", operations: ["INSERT", "UPDATE"], columns: ["amount"], update_of: ["amount"], where };
-        const { gateway } = await setUp(t, { triggers: { big: definition } });
+        const { gateway } = await setUp(t, { triggers: { big: definition, single: { table: "posts", level: "row" } } });
         const before = await trigger(gateway, "big");
         const person = await visitTriggers(t, gateway);
         await person.click("button", "Edit big");
@@ -146,6 +146,16 @@ describeInBrowsers((newContext, browser, testAlike) => {
         assert.deepEqual(await trigger(gateway, "big"), {
             ...before, durable: true, where: [{ column: "amount", op: ">=", value: 100 }], etag: (await trigger(gateway, "big")).etag,
         });
+
+        await person.click("button", "Edit single");
+        await person.click("button", "Show the SQL");
+        await person.says("#trigger-sql", /Nothing: the trigger is like this already\./);
+        await person.tick("At row level: cheaper where most statements change a single row, dearer for many rows", false);
+        await person.click("button", "Show the SQL");
+        await person.says("#trigger-sql", /FOR EACH STATEMENT/);
+        await person.click("button", "Replace the trigger");
+        await listedAre(person, 2);
+        assert.equal((await trigger(gateway, "single")).level, "statement");
     });
 
     testAlike("a trigger that cannot be had is refused in sentences, and nothing is changed", async (t) => {

@@ -188,6 +188,23 @@ describe("kinds of table", () => {
         assert.deepEqual((await listener.events()).map(short), [["heir", "INSERT", 1, "x"], ["heir", "UPDATE", 1, "y"]]);
     });
 
+    test("a plain table, at the level that is asked for; where there is no choice, the other one is refused", async (t) => {
+        await run("CREATE TABLE plain (id int PRIMARY KEY, a text); CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id)");
+        const listener = await Listener.open(t, database, "plain_changes");
+        for (const [more, level] of [[{ level: "row" }, "row"], [{}, "statement"], [{ level: "statement" }, "statement"], [{ level: "row", columns: ["a"], old: true }, "row"], [{ level: "row", durable: false }, "row"]]) {
+            assert.equal((await put(database, "plain", define("plain", more))).level, level);
+            assert.deepEqual((await put(database, "plain", define("plain", more), { dryRun: true })).sql, []);
+            await run("INSERT INTO plain VALUES (1, 'x'), (2, 'y'); UPDATE plain SET a = 'z' WHERE id = 1; DELETE FROM plain");
+            assert.deepEqual((await listener.events()).map(short), [["plain", "INSERT", 1, "x"], ["plain", "INSERT", 2, "y"], ["plain", "UPDATE", 1, "z"], ["plain", "DELETE", 2, "y"], ["plain", "DELETE", 1, "z"]]);
+        }
+        const refused = (table, more, message) => assert.rejects(put(database, table, define(table, { level: "statement", ...more })), message);
+        await refused("parts", {}, /partitioned.*at row level/);
+        await refused("plain", { update_of: ["a"] }, /update_of or where are at row level/);
+        await refused("plain", { where: [{ column: "a", op: "is null" }] }, /update_of or where are at row level/);
+        await refused("plain", { level: "both" }, /level: "row" or "statement"/);
+        await put(database, "plain", define("plain", { level: "statement", operations: ["TRUNCATE"] }));
+    });
+
     test("unlogged tables, and names of any kind", async (t) => {
         const table = `Mixed "quoted" 'table' %s \\ ünï🙂`;
         await run(`CREATE UNLOGGED TABLE "${table.replaceAll('"', '""')}" ("the ""key""" int PRIMARY KEY, "it's %I" text, "🙂" text DEFAULT '"')`);

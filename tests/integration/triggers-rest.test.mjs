@@ -250,6 +250,7 @@ function badRequest(i, table) {
         () => [422, define({ operations: pick([...notList, [], [null], [1], ["INSERT", "INSERT"], ["SELECT"], ["INSERT "], ["insert"], [["INSERT"]], ["INSERT", null]]) })],
         () => [422, define({ [pick(["columns", "update_of"])]: pick([...notList, [], [null], [1], [[]], [""], ["title", "title"], [absent], ["TITLE"], ['"title"'], ["title", absent], names, Array(2000).fill("title")]) })],
         () => [422, define({ [pick(["old", "durable"])]: pick(notSwitch) })],
+        () => [422, define({ level: "statement", ...pick([{ update_of: ["title"], operations: ["UPDATE"] }, { where: [{ column: "kind", op: "is null" }] }]) })],
         () => [422, define({ update_of: ["title"], operations: pick([["INSERT"], ["DELETE", "TRUNCATE"]]) })],
         () => [422, define({ where: pick([null, true, "kind = 'a'", {}, [null], [1], ["kind"], [[]], [{}], ...numbers]) })],
         () => condition({ column: pick([absent, ...names, null, 1]), op: "=", value: "a" }),

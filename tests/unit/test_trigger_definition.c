@@ -149,7 +149,7 @@ static void operations_are_a_list_of_known_ones_each_once(void **state)
 
 static void the_database_gets_a_checked_and_completed_definition(void **state)
 {
-    static const char body[] = "{\"table\":\"t\",\"old\":true,\"durable\":false,\"columns\":[\"a\",\"b\\\"\"],"
+    static const char body[] = "{\"table\":\"t\",\"old\":true,\"level\":\"row\",\"columns\":[\"a\",\"b\\\"\"],"
                                "\"where\":[{\"column\":\"n\",\"op\":\"in\",\"value\":[1,\"x\",true,1.50]},"
                                "{\"op\":\"is null\",\"column\":\"m\"}],\"operations\":[\"DELETE\",\"INSERT\"]}";
     struct trigger_definition definition = {0};
@@ -161,7 +161,8 @@ static void the_database_gets_a_checked_and_completed_definition(void **state)
     assert_string_equal(
         definition.json,
         "{\"schema\":\"public\",\"table\":\"t\",\"channel\":\"t_changes\",\"operations\":[\"INSERT\",\"DELETE\"]"
-        ",\"old\":true,\"columns\":[\"a\",\"b\\\"\"],\"where\":[{\"column\":\"n\",\"op\":\"in\",\"value\":[1,\"x\","
+        ",\"old\":true,\"level\":\"row\",\"columns\":[\"a\",\"b\\\"\"],\"where\":[{\"column\":\"n\",\"op\":\"in\","
+        "\"value\":[1,\"x\","
         "true,"
         "1.50]},{\"column\":\"m\",\"op\":\"is null\"}]}");
     trigger_definition_done(&definition);
@@ -201,6 +202,7 @@ static void an_unknown_member_is_named(void **state)
     assert_refused("{\"table\":\"t\",\"colums\":[\"a\"]}", -EPROTO, "`colums` is not known");
     assert_refused("{\"Table\":\"t\"}", -EPROTO, "`Table` is not known");
     assert_refused("{\"\":1}", -EPROTO, "`` is not known");
+    assert_refused("{\"table\":\"t\",\"level\":\"rows\"}", -EPROTO, "`level` must be \"row\" or \"statement\".");
 }
 
 static void a_trigger_name_is_short_and_plain(void **state)
