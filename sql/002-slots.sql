@@ -6,7 +6,7 @@
 -- fast way in front, which names the table, its key and the columns to be measured, and sends everything.
 --
 -- The fast way is right only while all that is as it was. is_current() says so; being declared IMMUTABLE (which is not the truth) it is asked when the
--- query is planned and not when it runs. After ALTER TABLE, live_statement() does the work; to put the trigger again makes it fast again. A slot
+-- query is planned and not when it runs. After ALTER TABLE, the general function does the work; to put the trigger again makes it fast again. A slot
 -- without a trigger is taken by the next one.
 -- The query must be possible to plan whatever has become of the table: each column that it names stands in a row of nulls around it, too, where the name is
 -- found when the table has it no more, and is cast to text before anything is done with it.
@@ -96,8 +96,8 @@ $$;
 
 -- The fast way of a table, with $current for the question whether it is right; null when there is none.
 --
--- At statement level up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for each. In an IF, a
--- query that answers with no row is as good as false, and spares the writer an expression. What is set when nothing was sent is taken back at once; who sets
+-- At statement level up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for
+-- each. In an IF, a query that answers with no row is as good as false, and spares the writer an expression. What is set when nothing was sent is taken back at once; who sets
 -- it himself has sixteen rows of his told twice. Where old values are wanted, one row goes this way.
 CREATE FUNCTION tuplecast.fast_way(relation oid, operation text, channel text, with_old boolean, row_level boolean) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -286,7 +286,8 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     way text := tuplecast.slot_way(kind, relation, operation, channel, argument);
-    body text := (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.%I()', kind || CASE WHEN tuplecast.at_row_level(relation, tuplecast.options(argument)) THEN '' ELSE '_statement' END)));
+    general text := kind || CASE WHEN tuplecast.at_row_level(relation, tuplecast.options(argument)) THEN '' ELSE '_statement' END;
+    body text := (SELECT prosrc FROM pg_proc WHERE oid = to_regprocedure(format('tuplecast.%I()', general)));
     start integer := position(E'\nBEGIN\n' IN body) + length(E'\nBEGIN\n');
 BEGIN
     IF NOT coalesce(has_table_privilege(session_user, relation, 'TRIGGER'), false) THEN

@@ -150,7 +150,7 @@ describeInBrowsers((newContext, browser, testAlike) => {
         await person.click("button", "Edit single");
         await person.click("button", "Show the SQL");
         await person.says("#trigger-sql", /Nothing: the trigger is like this already\./);
-        await person.tick("At row level: cheaper where most statements change a single row, dearer for many rows", false);
+        await person.tick("At row level: cheaper when single rows change, dearer when many do", false);
         await person.click("button", "Show the SQL");
         await person.says("#trigger-sql", /FOR EACH STATEMENT/);
         await person.click("button", "Replace the trigger");
