@@ -149,9 +149,10 @@ static void operations_are_a_list_of_known_ones_each_once(void **state)
 
 static void the_database_gets_a_checked_and_completed_definition(void **state)
 {
-    static const char body[] = "{\"table\":\"t\",\"old\":true,\"level\":\"row\",\"columns\":[\"a\",\"b\\\"\"],"
-                               "\"where\":[{\"column\":\"n\",\"op\":\"in\",\"value\":[1,\"x\",true,1.50]},"
-                               "{\"op\":\"is null\",\"column\":\"m\"}],\"operations\":[\"DELETE\",\"INSERT\"]}";
+    static const char body[] =
+        "{\"table\":\"t\",\"old\":true,\"durable\":false,\"level\":\"row\","
+        "\"columns\":[\"a\",\"b\\\"\"],\"where\":[{\"column\":\"n\",\"op\":\"in\",\"value\":[1,\"x\",true,1.50]},"
+        "{\"op\":\"is null\",\"column\":\"m\"}],\"operations\":[\"DELETE\",\"INSERT\"]}";
     struct trigger_definition definition = {0};
     struct buffer problem;
 
