@@ -2,10 +2,16 @@
  * The test says which through a file that it shares with us, so that one process can be tried again and again.
  *
  * libconfig 1.5 and json-c 0.16 do not always look at what malloc or strdup gave them, and libseccomp 2.5 crashes or
- * turns for ever while it writes a filter; their allocations are left alone. */
+ * turns for ever while it writes a filter; their allocations are left alone.
+ *
+ * glibc 2.36 reads /etc/nsswitch.conf at the first look-up that a process makes, which is libpq's getpwuid_r(). When it
+ * gets no memory for that, it follows a null pointer or aborts by an assertion of its own (nss/nss_database.c), and
+ * nobody who calls it can help that. So it reads the file before any allocation fails. What it does after that may
+ * fail. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,8 +34,20 @@ extern void *__libc_malloc(size_t size);
 extern void *__libc_calloc(size_t count, size_t size);
 extern void *__libc_realloc(void *memory, size_t size);
 
+/* root is in /etc/passwd, so that no module of nsswitch.conf is loaded for it. */
+static void read_nsswitch(void)
+{
+    char text[4096];
+    struct passwd entry;
+    struct passwd *found;
+
+    getpwuid_r(0, &entry, text, sizeof text, &found);
+}
+
 __attribute__((constructor)) static void open_control(void)
 {
+    read_nsswitch();
+
     const char *path = getenv("FAILING_MALLOC_CONTROL");
 
     except = getenv("FAILING_MALLOC_EXCEPT");
