@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { openBank, startOne } from "./lib/bank.mjs";
 import { startCutter } from "./lib/cutter.mjs";
 import { createDatabase } from "./lib/database.mjs";
-import { dump, startFreshServer, startStandby } from "./lib/servers.mjs";
+import { dump, noDump, startFreshServer, startStandby } from "./lib/servers.mjs";
 import { subscribe } from "./lib/sse.mjs";
 
 const PATIENCE_MS = 60_000;
@@ -77,7 +77,7 @@ async function restored(t, target) {
     return { kept, lost, gateway: await startOne(t, target.env) };
 }
 
-test("after the restore of a dump to the same server, who has an id of before the dump misses nothing", LIMITS, async (t) => {
+test("after the restore of a dump to the same server, who has an id of before the dump misses nothing", { ...LIMITS, skip: noDump }, async (t) => {
     const target = await createDatabase(t);
     const { kept, lost, gateway } = await restored(t, target);
     const stream = await open(t, gateway);
@@ -87,7 +87,7 @@ test("after the restore of a dump to the same server, who has an id of before th
     await missesNothing(t, gateway, kept[1], [3, 4, 5]);
 });
 
-test("after the restore of a dump to a younger server, everybody is told, and goes on", LIMITS, async (t) => {
+test("after the restore of a dump to a younger server, everybody is told, and goes on", { ...LIMITS, skip: noDump }, async (t) => {
     const server = await startFreshServer(t);
     const control = server.database("postgres");
     await control.query("CREATE ROLE tuplecast_owner NOLOGIN");

@@ -1,7 +1,7 @@
 // More PostgreSQL servers than the one of scripts/with-postgres: a fresh one, and standbys of either.
 
-import { execFile, spawn } from "node:child_process";
-import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
+import { execFile, execFileSync, spawn } from "node:child_process";
+import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -9,8 +9,17 @@ import { Database } from "./database.mjs";
 import { until } from "./until.mjs";
 
 const BIN = process.env.TUPLECAST_TEST_PGBIN;
+const CLIENTS = process.env.TUPLECAST_TEST_PGCLIENTS;
 const PATIENCE_MS = 60_000;
 const execute = promisify(execFile);
+
+const majorOf = (program) => Number(/ (\d+)/.exec(execFileSync(program, ["--version"], { encoding: "utf8" }))[1]);
+
+/** The major version of all servers here. */
+export const SERVER_VERSION = majorOf(path.join(BIN, "postgres"));
+
+/** Why dump() is not to be had, or false. */
+export const noDump = majorOf(path.join(CLIENTS, "pg_dump")) < SERVER_VERSION && "pg_dump refuses a server that is newer than itself";
 
 /** PostgreSQL refuses root: as root, its programs run as the user that scripts/with-postgres chose. */
 async function asOwner() {
@@ -28,9 +37,9 @@ async function runAsOwner(program, args) {
 /** Copies a database to another server, or to the same one under another name, by pg_dump. Roles must be there. Resolves with a function that restores it. */
 export async function dump(database) {
     const options = { maxBuffer: 2 ** 28 };
-    const { stdout } = await execute(path.join(BIN, "pg_dump"), ["--dbname", database.name], options);
+    const { stdout } = await execute(path.join(CLIENTS, "pg_dump"), ["--dbname", database.name], options);
     return async (target) => {
-        const restoring = execute(path.join(BIN, "psql"), ["-X", "-q", "-v", "ON_ERROR_STOP=1"], { ...options, env: { ...process.env, ...target.env } });
+        const restoring = execute(path.join(CLIENTS, "psql"), ["-X", "-q", "-v", "ON_ERROR_STOP=1"], { ...options, env: { ...process.env, ...target.env } });
         restoring.child.stdin.end(stdout);
         await restoring;
     };
@@ -149,8 +158,28 @@ export async function giveToServer(file) {
     if (process.getuid() === 0) await execute("chown", [process.env.TUPLECAST_TEST_PGUSER_OS, file]);
 }
 
+/** What pg_basebackup makes, which not every server brings: a copy of a running server's files, from which a standby can start. */
+async function copyServer(primary, data) {
+    const [start, stop] =
+        SERVER_VERSION < 15
+            ? ["SELECT pg_start_backup('copy', true, false)", "SELECT labelfile FROM pg_stop_backup(false, false)"]
+            : ["SELECT pg_backup_start('copy', true)", "SELECT labelfile FROM pg_backup_stop(false)"];
+    const control = primary?.database("postgres") ?? new Database("postgres");
+    const source = await control.value("SHOW data_directory");
+    await control.query(start);
+    // Files change and go away meanwhile, which tar says by 1: what is missed is in the write-ahead log.
+    const copy = `{ tar -C "$1" -c --exclude "./postmaster.*" --exclude "./pg_wal/0*" --exclude "./pg_replslot/*" --ignore-failed-read . || [ $? = 1 ]; } |
+        tar -C "$2" -x`;
+    await runAsOwner("/bin/sh", ["-c", `umask 077 && mkdir "$2" && ${copy}`, "sh", source, data]);
+    await writeFile(path.join(data, "backup_label"), await control.value(stop));
+    await writeFile(path.join(data, "standby.signal"), "");
+    const { host, port } = primary ? { host: primary.dir, port: "5432" } : { host: process.env.PGHOST, port: process.env.PGPORT };
+    await appendFile(path.join(data, "postgresql.auto.conf"), `primary_conninfo = 'host=${host} port=${port} user=postgres'\n`);
+    for (const name of ["backup_label", "standby.signal"]) await giveToServer(path.join(data, name));
+    await control.end();
+}
+
 /** A standby that follows the server of scripts/with-postgres, or another one, until it is promoted. */
 export function startStandby(t, primary) {
-    const source = primary ? ["--host", primary.dir, "--port", "5432", "--username", "postgres"] : [];
-    return newServer(t, ({ data }) => runAsOwner("pg_basebackup", ["--no-sync", "--checkpoint=fast", "--write-recovery-conf", ...source, `--pgdata=${data}`]));
+    return newServer(t, ({ data }) => copyServer(primary, data));
 }
