@@ -107,7 +107,7 @@ static void old_values_come_with_the_names_of_what_changed(void **state)
 
 #define BY_UPDATE(type, more)                                                                                          \
     "{\"_\":1,\"schema\":\"s\",\"table\":\"t\",\"type\":\"" type "\"," more "\"key\":[\"a\"],\"columns\":[\"a\","      \
-                                                                            "\"b\"]}"
+    "\"b\"]}"
 
 static void the_statement_may_have_been_another_one_than_the_type_says(void **state)
 {
