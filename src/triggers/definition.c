@@ -83,7 +83,7 @@ static int take_operations(struct json_object *value, unsigned *ret_operations, 
 
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(value, i);
-        const char *name = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
+        const char *name = condition_word(item);
         unsigned operation = event_type_from_name(name, strlen(name));
         if (operation == EVENT_TYPE_NONE || strcmp(name, event_type_name(operation)) != 0 || operations & operation) {
             operations = 0;
@@ -136,7 +136,7 @@ static int take_switch(struct json_object *value, const char *member, struct buf
 
 static int take_level(struct json_object *value, struct buffer *json, struct buffer *problem)
 {
-    const char *level = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+    const char *level = condition_word(value);
 
     if (strcmp(level, "row") != 0 && strcmp(level, "statement") != 0) {
         buffer_append_text(problem, "`level` must be \"row\" or \"statement\".");
@@ -165,7 +165,7 @@ static const struct consent *find_consent(const char *member)
 static int take_consent(struct json_object *value, const struct consent *consent, struct buffer *json,
                         struct buffer *problem)
 {
-    const char *word = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+    const char *word = condition_word(value);
 
     if (strcmp(word, consent->word) != 0) {
         buffer_printf(problem, "`%s` must be \"%s\", which means that %s, or be left out.", consent->member,

@@ -136,8 +136,8 @@ static void control_characters_and_nul_in_names_are_refused(void **state)
 static void operations_are_a_list_of_known_ones_each_once(void **state)
 {
     static const char *const OPERATIONS[] = {
-        "[]",   "[\"INSERT\",\"INSERT\"]", "[\"insert\"]",     "[\"MERGE\"]", "\"INSERT\"", "[1]", "[null]",
-        "null", "{\"INSERT\":true}",       "[\"INSERT\",\"\"]"};
+        "[]",   "[\"INSERT\",\"INSERT\"]", "[\"insert\"]",      "[\"MERGE\"]",        "\"INSERT\"", "[1]", "[null]",
+        "null", "{\"INSERT\":true}",       "[\"INSERT\",\"\"]", "[\"INSERT\\u0000\"]"};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(OPERATIONS); i++) {
@@ -241,6 +241,7 @@ static void conditions_that_make_no_sense_are_refused(void **state)
         "[{\"column\":\"a\",\"op\":\"in\",\"value\":[]}]",
         "[{\"column\":\"a\",\"op\":\"in\",\"value\":1}]",
         "[{\"column\":\"a\",\"op\":\"is null\",\"value\":1}]",
+        "[{\"column\":\"a\",\"op\":\"is null\\u0000\"}]",
         "[{\"column\":\"a\",\"op\":\"=\",\"value\":1,\"x\":2}]",
         "[{\"column\":\"a\",\"op\":\"=\",\"value\":99999999999999999999}]",
         "[{\"column\":\"\",\"op\":\"=\",\"value\":1}]",
@@ -262,6 +263,7 @@ static void an_unknown_member_is_named(void **state)
     assert_refused("{\"Table\":\"t\"}", -EPROTO, "`Table` is not known");
     assert_refused("{\"\":1}", -EPROTO, "`` is not known");
     assert_refused("{\"table\":\"t\",\"level\":\"rows\"}", -EPROTO, "`level` must be \"row\" or \"statement\".");
+    assert_refused("{\"table\":\"t\",\"level\":\"row\\u0000\"}", -EPROTO, "`level` must be \"row\" or \"statement\".");
 }
 
 static void a_trigger_name_is_short_and_plain(void **state)
