@@ -35,7 +35,7 @@ export function remarks(change) {
     const op = string(change.event?.get("op"));
     const cut = change.event?.get("cut");
     const words = [];
-    if (change.kind !== OTHER && op && op !== change.type) words.push(`by ${op}`);
+    if (op) words.push(`by ${op}`);
     if (cut !== undefined) words.push(`left out: ${[...names(cut)].join(", ")}`);
     return words.length > 0 ? ` (${words.join("; ")})` : "";
 }
