@@ -29,8 +29,13 @@ export function names(json) {
     }
 }
 
-// " (left out for its size: old, data)": what does not fit is cut, and said.
-export function cutWords(change) {
+// " (by UPDATE; left out: old, data.shape)": the statement, where it was another one than the type says; members that are
+// too long, and columns that cannot be had as JSON.
+export function remarks(change) {
+    const op = string(change.event?.get("op"));
     const cut = change.event?.get("cut");
-    return cut === undefined ? "" : ` (left out for its size: ${[...names(cut)].join(", ")})`;
+    const words = [];
+    if (op) words.push(`by ${op}`);
+    if (cut !== undefined) words.push(`left out: ${[...names(cut)].join(", ")}`);
+    return words.length > 0 ? ` (${words.join("; ")})` : "";
 }

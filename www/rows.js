@@ -1,6 +1,6 @@
 // Table rows for changes and gaps. Whatever came from a row is set as text, never as markup.
 
-import { cutWords, names, plain } from "./change.js";
+import { names, plain, remarks } from "./change.js";
 import { make, template } from "./dom.js";
 import { memberPlaces, string } from "./json.js";
 import { clip, clock, visible } from "./plain_text.js";
@@ -38,9 +38,9 @@ export function gapRow(gap) {
 function summary(change) {
     const text = change.event === null ? change.text : (plain(change.event.get("data")) ?? "");
     const changed = names(change.event?.get("changed"));
-    const cut = cutWords(change);
+    const behind = visible(remarks(change));
     const places = changed.size > 0 && text.length <= CELL_MAX ? memberPlaces(text) : null;
-    if (places === null) return [clip(text, CELL_MAX) + cut];
+    if (places === null) return [clip(text, CELL_MAX) + behind];
     const pieces = [];
     let at = 0;
     for (const { name, start, end } of places) {
@@ -48,7 +48,7 @@ function summary(change) {
         pieces.push(visible(text.slice(at, start)), make("strong", "", visible(text.slice(start, end))));
         at = end;
     }
-    return [...pieces, visible(text.slice(at)) + cut];
+    return [...pieces, visible(text.slice(at)) + behind];
 }
 
 function setCell(cell, text, schema = null) {

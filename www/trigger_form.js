@@ -47,6 +47,7 @@ export class TriggerForm {
         $("trigger-table").disabled = trigger !== null;
         $("trigger-name").readOnly = trigger !== null;
         $("trigger-only").open = trigger !== null && (trigger.where ?? trigger.update_of) !== undefined;
+        $("trigger-advanced").open = trigger !== null && (trigger.row_security ?? trigger.prepare_transaction ?? (trigger.always || undefined)) !== undefined;
         if (trigger) this.#fill(trigger);
         else this.#showTable();
         this.#takeBack();
@@ -65,7 +66,11 @@ export class TriggerForm {
         tick($("trigger-update-of"), trigger.update_of ?? []);
         $("trigger-old").checked = trigger.old;
         $("trigger-durable").checked = trigger.durable;
-        $("trigger-row-level").checked = trigger.level === "row" && this.#table()?.kind === "table" && (trigger.where ?? trigger.update_of) === undefined;
+        $("trigger-row-level").checked =
+            trigger.level === "row" && this.#table()?.kind === "table" && !trigger.always && (trigger.where ?? trigger.update_of) === undefined;
+        $("trigger-always").checked = trigger.always === true;
+        $("trigger-row-security").checked = trigger.row_security !== undefined;
+        $("trigger-prepare-transaction").checked = trigger.prepare_transaction !== undefined;
         this.#conditions.show(this.#table()?.columns ?? [], trigger.where);
     }
 
@@ -133,6 +138,9 @@ export class TriggerForm {
         if ($("trigger-old").checked) definition.old = true;
         if ($("trigger-durable").checked) definition.durable = true;
         if ($("trigger-row-level").checked) definition.level = "row";
+        if ($("trigger-always").checked) definition.always = true;
+        if ($("trigger-row-security").checked) definition.row_security = "ignored";
+        if ($("trigger-prepare-transaction").checked) definition.prepare_transaction = "fails";
         const where = this.#conditions.read();
         if (where.length > 0) definition.where = where;
         return definition;
@@ -144,7 +152,7 @@ export class TriggerForm {
         this.#busy = true;
         const deed = this.#previewed;
         try {
-            const answer = await this.#put(deed ? "" : "?dry_run=true");
+            const answer = await this.#put({ dry_run: !deed, whole_channel: $("trigger-whole-channel").checked });
             this.#complain("");
             if (deed) {
                 $("trigger-dialog").close();
@@ -159,9 +167,11 @@ export class TriggerForm {
     }
 
     // A new trigger replaces none, and an edited one is as it was when the form was opened.
-    #put(query) {
+    #put(switches) {
         const guard = this.#editing ? { "If-Match": `"${this.#editing.etag}"` } : { "If-None-Match": "*" };
         const name = encodeURIComponent($("trigger-name").value.trim());
+        const on = Object.keys(switches).filter((name) => switches[name]);
+        const query = on.length > 0 ? `?${on.map((name) => `${name}=true`).join("&")}` : "";
         return this.#gateway.ask("PUT", `triggers/${name}${query}`, { body: this.#definition(), ...guard });
     }
 

@@ -114,8 +114,9 @@ export class TriggerView {
         if (!trigger.enabled && troubles.length === 0) troubles.push("It is disabled.");
         if (this.#allows(trigger.channel) === false)
             troubles.push("Nobody can subscribe: the gateway’s setting “channels” does not allow this channel.");
-        if (troubles.length === 0) return [make("span", "fine", "Works")];
-        return troubles.map((trouble) => make("p", "warning", trouble));
+        const notes = (trigger.notes ?? []).map((note) => make("p", "hint", note));
+        if (troubles.length === 0) return [make("span", "fine", "Works"), ...notes];
+        return [...troubles.map((trouble) => make("p", "warning", trouble)), ...notes];
     }
 
     async #edit(trigger) {

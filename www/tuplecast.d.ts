@@ -37,13 +37,19 @@ export interface Change<Row = Record<string, unknown>> {
     /** null where the notification is not a row's. */
     table: string | null;
     type: "INSERT" | "UPDATE" | "DELETE" | "TRUNCATE" | (string & {}) | null;
+    /**
+     * The statement, where it was another one than `type` says. A row whose key an UPDATE changes is told as a DELETE of the
+     * old key and then an UPDATE; one that leaves what the trigger's `where` lets through as a DELETE, and one that enters
+     * it as an INSERT. `data` is null in such a DELETE.
+     */
+    op?: "INSERT" | "UPDATE" | "DELETE" | "TRUNCATE" | (string & {});
     /** The row's `id`: its primary key. */
     key: Key;
     data: Row;
     old?: Partial<Row>;
     changed?: string[];
     at?: string;
-    /** What was too long for NOTIFY. */
+    /** What was left out: members that were too long, such as "data"; columns that cannot be had as JSON, such as "data.shape". */
     cut?: string[];
     /** The JSON of the change, as it came. */
     text: string;

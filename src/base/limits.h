@@ -7,8 +7,8 @@ enum {
     CHANNEL_NAME_BYTES_MAX = 63,           /* NAMEDATALEN - 1; LISTEN cuts longer names without an error */
     KEY_COLUMNS_MAX = 32,                  /* PostgreSQL's INDEX_MAX_KEYS; statements of longer keys are not taken */
     PAYLOAD_BYTES_MAX = (32 << 20) + 4096, /* the largest durable.event_bytes_max, with room */
-    JSON_DEPTH_MAX = 512,                  /* deeper payloads travel as text */
-    NOTIFICATIONS_PER_TURN = 256,          /* read from libpq before the loop looks elsewhere */
+    JSON_DEPTH_MAX = 4096, /* of what is checked: as deep as the 8,000 bytes of a notification can nest anything */
+    NOTIFICATIONS_PER_TURN = 256, /* read from libpq before the loop looks elsewhere */
     LISTEN_COMMANDS_PER_BATCH = 256,
     TRIGGER_CALLS_QUEUED_MAX = 64,
 

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { ETAG_BYTES_MAX = 40 };
+enum { ETAG_BYTES_MAX = 40, NAME_ROOM_BYTES = 256, PROBLEM_BYTES_MAX = 1024 };
 
 static unsigned status_for(const char *sqlstate)
 {
@@ -19,6 +19,7 @@ static unsigned status_for(const char *sqlstate)
         const char *sqlstate; /* or the class: its first two characters */
         unsigned status;
     } table[] = {
+        {"TC409", MHD_HTTP_CONFLICT},            /* our own: the database as it is does not allow it */
         {"TC412", MHD_HTTP_PRECONDITION_FAILED}, /* our own: an entity tag */
         {"P0002", MHD_HTTP_NOT_FOUND},           /* no_data_found: no such trigger */
         {"42P01", MHD_HTTP_NOT_FOUND},           /* undefined_table */
@@ -54,28 +55,43 @@ static void resume(struct exchange *exchange, unsigned status, struct MHD_Respon
     http_server_kick(exchange->server);
 }
 
-/* A member of an answer's JSON object that is a string without escapes; false: there is none. */
+static bool find_member(struct json_slice object, const char *name, struct json_slice *ret_value)
+{
+    struct json_slice key;
+
+    while (json_next_member(&object, &key, ret_value))
+        if (key.size_bytes == strlen(name) + 2 && memcmp(key.text + 1, name, strlen(name)) == 0)
+            return true;
+    return false;
+}
+
+/* A member of a JSON object that is a string, as it stands between its quotes; false: there is none, or no room. */
+static bool member_text(struct json_slice object, const char *name, char *ret_text, size_t room_bytes)
+{
+    struct json_slice value;
+
+    if (!find_member(object, name, &value) || value.text[0] != '"' || value.size_bytes - 2 >= room_bytes)
+        return false;
+    memcpy(ret_text, value.text + 1, value.size_bytes - 2);
+    ret_text[value.size_bytes - 2] = '\0';
+    return true;
+}
+
 static bool answer_text(const char *json, const char *name, char *ret_text, size_t room_bytes)
 {
-    struct json_slice rest = {json, strlen(json)}, key, value;
+    return member_text((struct json_slice){json, strlen(json)}, name, ret_text, room_bytes);
+}
 
-    while (json_next_member(&rest, &key, &value)) {
-        if (key.size_bytes != strlen(name) + 2 || memcmp(key.text + 1, name, strlen(name)) != 0)
-            continue;
-        if (value.text[0] != '"' || value.size_bytes - 2 >= room_bytes)
-            return false;
-        memcpy(ret_text, value.text + 1, value.size_bytes - 2);
-        ret_text[value.size_bytes - 2] = '\0';
-        return true;
-    }
-    return false;
+static bool is_on(const struct exchange *exchange, const char *parameter)
+{
+    const char *value = query_first(&exchange->query, parameter);
+
+    return value && strcmp(value, "true") == 0;
 }
 
 static bool is_dry_run(const struct exchange *exchange)
 {
-    const char *value = query_first(&exchange->query, "dry_run");
-
-    return value && strcmp(value, "true") == 0;
+    return is_on(exchange, "dry_run");
 }
 
 /* Entity tags of a header as the database compares them: without quotes and without the mark of weak ones. Lent by out;
@@ -178,9 +194,10 @@ static int add_call(struct exchange *exchange, const struct trigger_request *req
     return exchange->services->call_trigger(exchange->services->context, request, done, exchange);
 }
 
-static enum MHD_Result call(struct exchange *exchange, const struct trigger_request *request, trigger_done done)
+/* error: of add_call. */
+static enum MHD_Result wait_for(struct exchange *exchange, int error)
 {
-    if (add_call(exchange, request, done) < 0)
+    if (error < 0)
         return reply_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
                              "Too many requests wait for the database. Try again.");
     exchange->suspended = true;
@@ -188,8 +205,13 @@ static enum MHD_Result call(struct exchange *exchange, const struct trigger_requ
     return MHD_YES;
 }
 
-/* Answers when the query has a parameter that is none of names (separated by spaces), or has one twice, or dry_run is
- * not a switch: whoever meant to try something out must not change it by a slip. */
+static enum MHD_Result call(struct exchange *exchange, const struct trigger_request *request, trigger_done done)
+{
+    return wait_for(exchange, add_call(exchange, request, done));
+}
+
+/* Answers when the query has a parameter that is none of names (separated by spaces), or has one twice, or a switch is
+ * neither on nor off: whoever meant to try something out must not change it by a slip. */
 static bool check_query(struct exchange *exchange, const char *names, enum MHD_Result *ret_result)
 {
     for (size_t i = 0; i < exchange->query.count; i++) {
@@ -207,8 +229,9 @@ static bool check_query(struct exchange *exchange, const char *names, enum MHD_R
                 reply_problem(exchange, MHD_HTTP_BAD_REQUEST, "The parameter \"%.64s\" is given twice.", name);
             return false;
         }
-        if (strcmp(name, "dry_run") == 0 && strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
-            *ret_result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST, "dry_run is true or false.");
+        bool is_switch = strcmp(name, "dry_run") == 0 || strcmp(name, "whole_channel") == 0;
+        if (is_switch && strcmp(value, "true") != 0 && strcmp(value, "false") != 0) {
+            *ret_result = reply_problem(exchange, MHD_HTTP_BAD_REQUEST, "%s is true or false.", name);
             return false;
         }
     }
@@ -265,20 +288,34 @@ enum MHD_Result triggers_get(struct exchange *exchange)
     return call(exchange, &(struct trigger_request){.verb = TRIGGER_GET, .name = exchange->segment}, on_answer);
 }
 
+/* The schema and the table of a trigger's JSON, in their room; and whether that table may be touched. Names with
+ * escapes in them are matched as they stand in JSON. */
+static bool trigger_allowed(const struct exchange *exchange, struct json_slice trigger, char *ret_schema,
+                            char *ret_table)
+{
+    ret_schema[0] = ret_table[0] = '\0';
+    return member_text(trigger, "schema", ret_schema, NAME_ROOM_BYTES) &&
+           member_text(trigger, "table", ret_table, NAME_ROOM_BYTES) && table_allowed(exchange, ret_schema, ret_table);
+}
+
+static void resume_busy(struct exchange *exchange)
+{
+    resume(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
+           reply_new_problem(MHD_HTTP_SERVICE_UNAVAILABLE, NULL, "Too many requests wait for the database."));
+}
+
 /* The trigger that is to be dropped: it is dropped as it is now, and only from a table that may be touched. */
 static void on_found(void *context, const struct trigger_answer *answer)
 {
     struct exchange *exchange = context;
-    char schema[256] = "", table[256] = "", etag[ETAG_BYTES_MAX];
+    char schema[NAME_ROOM_BYTES], table[NAME_ROOM_BYTES], etag[ETAG_BYTES_MAX];
     struct buffer buffer;
 
     if (answer->sqlstate || !answer_text(answer->json, "etag", etag, sizeof(etag))) {
         on_answer(context, answer);
         return;
     }
-    /* Names with escapes in them are matched as they stand in JSON. */
-    if (!answer_text(answer->json, "schema", schema, sizeof(schema)) ||
-        !answer_text(answer->json, "table", table, sizeof(table)) || !table_allowed(exchange, schema, table)) {
+    if (!trigger_allowed(exchange, (struct json_slice){answer->json, strlen(answer->json)}, schema, table)) {
         resume(exchange, MHD_HTTP_FORBIDDEN, new_forbidden(schema, table));
         return;
     }
@@ -290,8 +327,7 @@ static void on_found(void *context, const struct trigger_answer *answer)
     int error = add_call(exchange, &request, on_answer);
     buffer_done(&buffer);
     if (error < 0)
-        resume(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
-               reply_new_problem(MHD_HTTP_SERVICE_UNAVAILABLE, NULL, "Too many requests wait for the database."));
+        resume_busy(exchange);
 }
 
 enum MHD_Result triggers_delete(struct exchange *exchange)
@@ -312,26 +348,69 @@ static bool has_json_type(const struct exchange *exchange)
     return type && strncasecmp(type, json, size) == 0 && (type[size] == '\0' || type[size] == ';' || type[size] == ' ');
 }
 
-/* name: NULL when the database shall choose it. */
-static enum MHD_Result put(struct exchange *exchange, const char *name, const struct trigger_definition *definition)
+/* 0, or the error of the queue. Without a segment in its address the database chooses the name. */
+static int add_put(struct exchange *exchange, const struct trigger_definition *definition)
 {
     struct buffer match, none_match;
     const struct trigger_request request = {
         .verb = TRIGGER_PUT,
-        .name = name,
+        .name = exchange->segment,
         .definition = definition,
         .if_match = take_etags(exchange, MHD_HTTP_HEADER_IF_MATCH, &match),
         .if_none_match = take_etags(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH, &none_match),
         .dry_run = is_dry_run(exchange),
     };
-    enum MHD_Result result = call(exchange, &request, on_answer);
+    int error = add_call(exchange, &request, on_answer);
 
     buffer_done(&match);
     buffer_done(&none_match);
-    return result;
+    return error;
 }
 
-static enum MHD_Result take_body(struct exchange *exchange, const char *name)
+static int parse_body(struct exchange *exchange, struct trigger_definition *ret_definition, struct buffer *problem)
+{
+    const struct json_slice body = {buffer_bytes(&exchange->body), buffer_size(&exchange->body)};
+
+    return trigger_definition_parse(body, is_on(exchange, "whole_channel"), ret_definition, problem);
+}
+
+/* The triggers of a channel that is to be moved as a whole: all of their tables must be such that may be touched. The
+ * definition is read once more, which went well before. */
+static void on_channel(void *context, const struct trigger_answer *answer)
+{
+    struct exchange *exchange = context;
+    struct trigger_definition definition = {0};
+    struct json_slice items = {"", 0}, trigger;
+    char schema[NAME_ROOM_BYTES], table[NAME_ROOM_BYTES];
+    struct buffer problem;
+
+    if (answer->sqlstate) {
+        on_answer(context, answer);
+        return;
+    }
+    find_member((struct json_slice){answer->json, strlen(answer->json)}, "items", &items);
+    while (json_next_item(&items, &trigger)) {
+        if (!trigger_allowed(exchange, trigger, schema, table)) {
+            resume(exchange, MHD_HTTP_FORBIDDEN, new_forbidden(schema, table));
+            return;
+        }
+    }
+    buffer_init(&problem, PROBLEM_BYTES_MAX);
+    if (parse_body(exchange, &definition, &problem) < 0 || add_put(exchange, &definition) < 0)
+        resume_busy(exchange);
+    trigger_definition_done(&definition);
+    buffer_done(&problem);
+}
+
+static enum MHD_Result put(struct exchange *exchange, const struct trigger_definition *definition)
+{
+    if (is_on(exchange, "whole_channel"))
+        return call(exchange, &(struct trigger_request){.verb = TRIGGER_LIST, .channel = definition->channel},
+                    on_channel);
+    return wait_for(exchange, add_put(exchange, definition));
+}
+
+static enum MHD_Result take_body(struct exchange *exchange)
 {
     struct trigger_definition definition = {0};
     enum MHD_Result result;
@@ -340,9 +419,8 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *name)
     if (!has_json_type(exchange))
         return reply_problem(exchange, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
                              "Send the definition as Content-Type: application/json.");
-    buffer_init(&problem, 1024);
-    int error =
-        trigger_definition_parse(buffer_bytes(&exchange->body), buffer_size(&exchange->body), &definition, &problem);
+    buffer_init(&problem, PROBLEM_BYTES_MAX);
+    int error = parse_body(exchange, &definition, &problem);
     if (error == -EINVAL || error == -EPROTO)
         result = reply_problem(exchange, error == -EINVAL ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_UNPROCESSABLE_CONTENT, "%s",
                                buffer_text(&problem));
@@ -351,7 +429,7 @@ static enum MHD_Result take_body(struct exchange *exchange, const char *name)
     else if (!table_allowed(exchange, definition.schema, definition.table))
         result = reply_queue(exchange, MHD_HTTP_FORBIDDEN, new_forbidden(definition.schema, definition.table));
     else
-        result = put(exchange, name, &definition);
+        result = put(exchange, &definition);
     trigger_definition_done(&definition);
     buffer_done(&problem);
     return result;
@@ -361,16 +439,16 @@ enum MHD_Result triggers_put(struct exchange *exchange)
 {
     enum MHD_Result result;
 
-    if (!check_query(exchange, "dry_run", &result) || !check_name(exchange, &result))
+    if (!check_query(exchange, "dry_run whole_channel", &result) || !check_name(exchange, &result))
         return result;
-    return take_body(exchange, exchange->segment);
+    return take_body(exchange);
 }
 
 enum MHD_Result triggers_post(struct exchange *exchange)
 {
     enum MHD_Result result;
 
-    if (!check_query(exchange, "dry_run", &result))
+    if (!check_query(exchange, "dry_run whole_channel", &result))
         return result;
-    return take_body(exchange, NULL);
+    return take_body(exchange);
 }

@@ -6,11 +6,16 @@
 #include <errno.h>
 #include <string.h>
 
-/* The members we know, in the order in which they go out. */
-enum member { SCHEMA, TABLE, TYPE, ID, DATA, OLD, CHANGED, AT, CUT, CHANNEL, SERIAL, MEMBERS };
+/* The members we know: those that go out, in that order, and then those that do not. */
+enum member { SCHEMA, TABLE, TYPE, OP, ID, DATA, OLD, CHANGED, AT, CUT, CHANNEL, SERIAL, WAS, MEMBERS };
 
-static const char *const member_names[MEMBERS] = {"schema",  "table", "type", "id",      "data", "old",
-                                                  "changed", "at",    "cut",  "channel", "_"};
+static const char *const member_names[MEMBERS] = {"schema",  "table", "type", "op",      "id", "data", "old",
+                                                  "changed", "at",    "cut",  "channel", "_",  "_was"};
+
+/* What a payload says of a row's change. */
+struct change {
+    enum event_type type, op; /* op: NONE when it is not said */
+};
 
 static bool is_string(struct json_slice value)
 {
@@ -43,8 +48,13 @@ static enum member member_of(struct json_slice key, bool *failed)
     return MEMBERS;
 }
 
+static enum event_type type_of(struct json_slice value)
+{
+    return is_string(value) ? event_type_from_name(value.text + 1, value.size_bytes - 2) : EVENT_TYPE_NONE;
+}
+
 /* Fills members with the last value of each known key; returns whether the payload is a row change. */
-static bool find_members(struct json_slice object, struct json_slice members[MEMBERS], enum event_type *ret_type,
+static bool find_members(struct json_slice object, struct json_slice members[MEMBERS], struct change *ret_change,
                          bool *failed)
 {
     struct json_slice rest = object, key, value;
@@ -54,14 +64,14 @@ static bool find_members(struct json_slice object, struct json_slice members[MEM
         if (member != MEMBERS)
             members[member] = value;
     }
-    if (!is_string(members[TABLE]) || !is_string(members[TYPE]))
+    if (!is_string(members[TABLE]))
         return false;
     if (!is_string(members[SCHEMA]) && !is_null(members[SCHEMA]))
         return false;
     if (members[ID].size_bytes > 0 && members[ID].text[0] == '[')
         return false;
-    *ret_type = event_type_from_name(members[TYPE].text + 1, members[TYPE].size_bytes - 2);
-    return *ret_type != EVENT_TYPE_NONE;
+    *ret_change = (struct change){type_of(members[TYPE]), type_of(members[OP])};
+    return ret_change->type != EVENT_TYPE_NONE && (ret_change->op != EVENT_TYPE_NONE || is_null(members[OP]));
 }
 
 static void append_member(struct buffer *json, const char *name, struct json_slice value)
@@ -74,13 +84,17 @@ static void append_member(struct buffer *json, const char *name, struct json_sli
 }
 
 static void append_change(struct buffer *json, struct json_slice object, struct json_slice members[MEMBERS],
-                          const char *type_name)
+                          struct change change)
 {
     struct json_slice rest = object, key, value;
 
     for (enum member member = 0; member < CHANNEL; member++) {
         if (member == TYPE)
-            buffer_printf(json, ",\"type\":\"%s\"", type_name);
+            buffer_printf(json, ",\"type\":\"%s\"", event_type_name(change.type));
+        else if (member == OP && (change.op == change.type || change.op == EVENT_TYPE_NONE))
+            continue;
+        else if (member == OP)
+            buffer_printf(json, ",\"op\":\"%s\"", event_type_name(change.op));
         else if (members[member].size_bytes > 0 || member == TABLE || member == ID || member == DATA)
             append_member(json, member_names[member], members[member]);
     }
@@ -120,6 +134,10 @@ static int make_change(struct json_slice members[MEMBERS], struct event_parts *p
     parts->schema = filter_text(&schema, members[SCHEMA]);
     parts->table = filter_text(&table, members[TABLE]);
     parts->id = filter_text(&id, members[ID]);
+    if (parts->type == EVENT_TYPE_DELETE && members[WAS].size_bytes > 0 && members[WAS].text[0] == '{') {
+        parts->was = members[WAS].text;
+        parts->was_bytes = members[WAS].size_bytes;
+    }
     *ret_event = schema.failed || table.failed || id.failed ? NULL : event_new(parts);
     buffer_done(&schema);
     buffer_done(&table);
@@ -132,6 +150,7 @@ int decode_payload(const char *channel, const char *payload, size_t payload_byte
     struct json_slice members[MEMBERS] = {0};
     struct event_parts parts = {.type = EVENT_TYPE_NONE};
     struct json_slice whole = {payload, payload_bytes};
+    struct change change = {EVENT_TYPE_NONE, EVENT_TYPE_NONE};
     struct buffer json;
 
     if (payload_bytes > PAYLOAD_BYTES_MAX)
@@ -140,10 +159,10 @@ int decode_payload(const char *channel, const char *payload, size_t payload_byte
     buffer_append_text(&json, "{\"channel\":");
     json_append_string(&json, channel, strlen(channel));
     bool valid = json_is_valid(payload, payload_bytes);
-    if (valid && find_members(whole, members, &parts.type, &json.failed)) {
-        append_change(&json, whole, members, event_type_name(parts.type));
+    if (valid && find_members(whole, members, &change, &json.failed)) {
+        parts.type = change.type;
+        append_change(&json, whole, members, change);
     } else {
-        parts.type = EVENT_TYPE_NONE;
         buffer_append_text(&json, ",\"table\":null,\"type\":null,\"id\":null,\"data\":");
         whole = json_trim(whole);
         if (valid)

@@ -21,21 +21,27 @@ static size_t text_size(const char *text)
     return text ? strlen(text) + 1 : 0;
 }
 
-static uint32_t put_text(struct event *event, size_t *at, const char *text)
+static uint32_t put_bytes(struct event *event, size_t *at, const char *bytes, size_t size)
 {
     size_t here = *at;
 
-    if (!text)
+    if (!bytes)
         return 0;
-    memcpy(event->text + here, text, strlen(text) + 1);
-    *at += strlen(text) + 1;
+    memcpy(event->text + here, bytes, size);
+    event->text[here + size] = '\0';
+    *at += size + 1;
     return (uint32_t)here;
+}
+
+static uint32_t put_text(struct event *event, size_t *at, const char *text)
+{
+    return put_bytes(event, at, text, text ? strlen(text) : 0);
 }
 
 struct event *event_new(const struct event_parts *parts)
 {
-    size_t text_bytes =
-        parts->json_bytes + 1 + text_size(parts->schema) + text_size(parts->table) + text_size(parts->id);
+    size_t text_bytes = parts->json_bytes + 1 + text_size(parts->schema) + text_size(parts->table) +
+                        text_size(parts->id) + (parts->was ? parts->was_bytes + 1 : 0);
     assert(text_bytes < UINT32_MAX);
     struct event *event = malloc(sizeof(*event) + text_bytes);
 
@@ -48,6 +54,7 @@ struct event *event_new(const struct event_parts *parts)
     event->schema_at = put_text(event, &at, parts->schema);
     event->table_at = put_text(event, &at, parts->table);
     event->id_at = put_text(event, &at, parts->id);
+    event->was_at = put_bytes(event, &at, parts->was, parts->was_bytes);
     assert(at == text_bytes);
     return event;
 }

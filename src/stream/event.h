@@ -26,7 +26,7 @@ struct event {
     int64_t received_us; /* CLOCK_MONOTONIC, when it was read from the database */
     uint32_t references;
     uint32_t json_bytes;
-    uint32_t schema_at, table_at, id_at; /* offsets into text; 0: none */
+    uint32_t schema_at, table_at, id_at, was_at; /* offsets into text; 0: none */
     enum event_type type;
     bool is_durable;
     char text[]; /* the JSON line, NUL; then what filters look at, each with its NUL */
@@ -38,6 +38,8 @@ struct event_parts {
     const char *json;
     size_t json_bytes;
     const char *schema, *table, *id;
+    const char *was; /* not ended by a NUL */
+    size_t was_bytes;
 };
 
 struct event *event_new(const struct event_parts *parts); /* copies; one reference; NULL when out of memory */
@@ -67,6 +69,13 @@ static inline const char *event_table(const struct event *event)
 static inline const char *event_id(const struct event *event)
 {
     return event->id_at ? event->text + event->id_at : NULL;
+}
+
+/* The row that a DELETE without one is about, as a JSON object: who may see it is told of the DELETE. For filters
+ * alone, since nobody is sent it. */
+static inline const char *event_was(const struct event *event)
+{
+    return event->was_at ? event->text + event->was_at : NULL;
 }
 
 /* "INSERT" and so on; NULL for EVENT_TYPE_NONE and EVENT_TYPE_OUTAGE. */

@@ -127,8 +127,7 @@ static bool take_key(struct scanner *s)
     return take(s, ':');
 }
 
-/* One value with all that is in it. Iterative: is_object[depth - 1] tells what the innermost open bracket is.
- */
+/* One value with all that is in it. Iterative: is_object[depth - 1] tells what the innermost open bracket is. */
 static bool take_value(struct scanner *s)
 {
     bool is_object[JSON_DEPTH_MAX];
@@ -184,11 +183,82 @@ bool json_is_valid(const char *text, size_t size_bytes)
     return s.at == s.end;
 }
 
+/* A quote ends a string unless an odd number of backslashes stands before it. */
+static bool skip_string(struct scanner *s)
+{
+    const unsigned char *quote = s->at;
+
+    if (s->at == s->end || *s->at != '"')
+        return false;
+    for (;;) {
+        quote = memchr(quote + 1, '"', (size_t)(s->end - quote - 1));
+        if (!quote)
+            return false;
+        const unsigned char *at = quote;
+        while (at > s->at && at[-1] == '\\')
+            at--;
+        if ((quote - at) % 2 == 0)
+            break;
+    }
+    s->at = quote + 1;
+    return true;
+}
+
+static bool skip_scalar(struct scanner *s)
+{
+    const unsigned char *first = s->at;
+
+    while (s->at < s->end && !memchr(",:]}[{\" \t\n\r", *s->at, 11))
+        s->at++;
+    return s->at > first;
+}
+
+/* One value of a text that is known to be JSON: brackets match, so they are only counted, and it may be nested as
+ * deeply as it likes. Of any other text it stays within the bounds. */
+static bool skip_value(struct scanner *s)
+{
+    size_t depth = 0;
+
+    do {
+        skip_space(s);
+        if (s->at == s->end)
+            return false;
+        switch (*s->at) {
+        case '{':
+        case '[':
+            depth++;
+            s->at++;
+            break;
+        case '}':
+        case ']':
+            if (depth == 0)
+                return false;
+            depth--;
+            s->at++;
+            break;
+        case ',':
+        case ':':
+            if (depth == 0)
+                return false;
+            s->at++;
+            break;
+        case '"':
+            if (!skip_string(s))
+                return false;
+            break;
+        default:
+            if (!skip_scalar(s))
+                return false;
+        }
+    } while (depth > 0);
+    return true;
+}
+
 static bool next_value(struct scanner *s, struct json_slice *rest, struct json_slice *ret_value)
 {
     skip_space(s);
     const unsigned char *value = s->at;
-    if (!take_value(s))
+    if (!skip_value(s))
         return false;
     *ret_value = (struct json_slice){(const char *)value, (size_t)(s->at - value)};
     *rest = (struct json_slice){(const char *)s->at, (size_t)(s->end - s->at)};
@@ -204,7 +274,7 @@ bool json_next_member(struct json_slice *rest, struct json_slice *ret_key, struc
         return false;
     skip_space(&s);
     const unsigned char *key = s.at;
-    if (!take_string(&s))
+    if (!skip_string(&s))
         return false;
     *ret_key = (struct json_slice){(const char *)key, (size_t)(s.at - key)};
     skip_space(&s);

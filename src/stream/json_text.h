@@ -19,9 +19,9 @@ struct json_slice {
  * JSON_DEPTH_MAX deep. */
 bool json_is_valid(const char *text, size_t size_bytes);
 
-/* Walks over the members of an object that json_is_valid has accepted (start with text = the whole object).
- * Stores the key with its quotes and the value as they stand, moves *rest on, and returns false when there is
- * no further member, or no object. */
+/* Walks over the members of an object that is known to be JSON, because json_is_valid has accepted it or PostgreSQL has
+ * written it as such (start with text = the whole object); however deeply it is nested. Stores the key with its quotes
+ * and the value as they stand, moves *rest on, and returns false when there is no further member, or no object. */
 bool json_next_member(struct json_slice *rest, struct json_slice *ret_key, struct json_slice *ret_value);
 
 /* The same for the items of an array. */

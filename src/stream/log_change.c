@@ -135,6 +135,38 @@ static void put_on_one_line(struct buffer *json)
         *at = ' ';
 }
 
+/* The row that a DELETE without one is about, in place of the old one; empty: it is not said. */
+static struct json_slice was_of(const struct log_change *change)
+{
+    static const char beginning[] = ",\"_was\":";
+    const size_t size = sizeof(beginning) - 1;
+
+    if (change->old.size_bytes <= size || memcmp(change->old.text, beginning, size) != 0)
+        return (struct json_slice){0};
+    return (struct json_slice){change->old.text + size, change->old.size_bytes - size};
+}
+
+/* Names what was left out for its size, and the columns that could not be made JSON. */
+static void append_cut(struct buffer *json, const struct log_change *change)
+{
+    const char *before = ",\"cut\":[", *end = "";
+    const struct json_slice items[] = {
+        {"\"data\"", change->data.size_bytes == 0 ? 6 : 0},
+        {"\"old\"", change->old_left_out ? 5 : 0},
+        change->lost,
+    };
+
+    for (size_t i = 0; i < sizeof(items) / sizeof(*items); i++) {
+        if (items[i].size_bytes == 0)
+            continue;
+        buffer_append_text(json, before);
+        buffer_append(json, items[i].text, items[i].size_bytes);
+        before = ",";
+        end = "]";
+    }
+    buffer_append_text(json, end);
+}
+
 static void append_object(struct log_decoder *decoder, const struct log_change *change)
 {
     struct buffer *json = &decoder->json;
@@ -153,15 +185,12 @@ static void append_object(struct log_decoder *decoder, const struct log_change *
         buffer_append(json, change->data.text, change->data.size_bytes);
     else
         buffer_append_text(json, "null");
-    if (change->old.size_bytes > 0)
+    if (change->old.size_bytes > 0 && was_of(change).size_bytes == 0)
         buffer_append(json, change->old.text, change->old.size_bytes);
     buffer_append_text(json, ",\"at\":\"");
     append_time(decoder, change->at_us);
     buffer_append_text(json, "\"");
-    if (change->data.size_bytes == 0 || change->old_left_out)
-        buffer_append_text(json, change->data.size_bytes > 0 ? ",\"cut\":[\"old\"]"
-                                 : change->old_left_out      ? ",\"cut\":[\"data\",\"old\"]"
-                                                             : ",\"cut\":[\"data\"]");
+    append_cut(json, change);
     buffer_append_text(json, "}");
 }
 
@@ -179,10 +208,12 @@ static void release(struct buffer *buffer)
 int log_decoder_decode(struct log_decoder *decoder, const struct log_change *change, struct event **ret_event)
 {
     struct buffer *json = &decoder->json;
-    struct event_parts parts;
+    const struct json_slice was = was_of(change);
+    struct event_parts parts = {0};
     int error = 0;
 
-    if (change->id.size_bytes + change->data.size_bytes + change->old.size_bytes > PAYLOAD_BYTES_MAX)
+    if (change->id.size_bytes + change->data.size_bytes + change->old.size_bytes + change->lost.size_bytes >
+        PAYLOAD_BYTES_MAX)
         return -E2BIG;
     if (!decoder->head || decoder->head_bytes != change->head.size_bytes ||
         memcmp(decoder->head, change->head.text, change->head.size_bytes) != 0)
@@ -200,6 +231,10 @@ int log_decoder_decode(struct log_decoder *decoder, const struct log_change *cha
         parts.json_bytes = buffer_size(json);
         parts.schema = decoder->schema;
         parts.table = decoder->table;
+        if (parts.type == EVENT_TYPE_DELETE) {
+            parts.was = was.text;
+            parts.was_bytes = was.size_bytes;
+        }
         *ret_event = event_new(&parts);
         error = *ret_event ? 0 : -ENOMEM;
     }

@@ -9,11 +9,14 @@
 
 struct log_change {
     const char *channel;
-    struct json_slice head; /* the beginning of the object's members: "schema":..,"table":..,"type":..,"id": */
+    struct json_slice head; /* the beginning of the object's members: "schema":..,"table":..,"type":..,"id":
+                             * with "op":.. behind the type where the statement was another one */
     struct json_slice id;   /* JSON */
     struct json_slice data; /* JSON; empty: left out, because it is too large */
-    struct json_slice old;  /* ,"old":..,"changed":.. or empty */
-    int64_t at_us;          /* microseconds since 1970, UTC */
+    struct json_slice old;  /* ,"old":..,"changed":.. or ,"_was":.. (of a DELETE without a row: event_was) or empty */
+    struct json_slice
+        lost;      /* columns that could not be made JSON, as items of `cut`: "data.shape","old.shape" or empty */
+    int64_t at_us; /* microseconds since 1970, UTC */
     bool old_left_out;
 };
 

@@ -301,6 +301,14 @@ static bool is_absent(struct json_slice value)
     return value.size_bytes == 0 || value.text[0] == 'n';
 }
 
+/* The row of a DELETE that has no data. */
+static struct json_slice deleted_row(const struct event *event, struct json_slice old)
+{
+    const char *was = event_was(event);
+
+    return is_absent(old) && was ? (struct json_slice){was, strlen(was)} : old;
+}
+
 enum sight row_filter_sees(const struct row_filter *filter, const struct event *event)
 {
     if (filter->count == 0)
@@ -312,7 +320,7 @@ enum sight row_filter_sees(const struct row_filter *filter, const struct event *
     if (event->type == EVENT_TYPE_TRUNCATE)
         return is_absent(data) && is_absent(old) ? SIGHT_ROW : SIGHT_NONE;
     if (is_absent(data) && event->type == EVENT_TYPE_DELETE)
-        return sees_old ? SIGHT_ALL : SIGHT_NONE;
+        data = deleted_row(event, old);
     if (!row_fits(filter, data))
         return SIGHT_NONE;
     return sees_old ? SIGHT_ALL : SIGHT_ROW;
@@ -323,7 +331,7 @@ bool row_filter_value(const struct event *event, const char *column, struct buff
     struct json_slice row = find_member(event, "data"), key, value, found = {"", 0};
 
     if (is_absent(row) && event->type == EVENT_TYPE_DELETE)
-        row = find_member(event, "old");
+        row = deleted_row(event, find_member(event, "old"));
     while (json_next_member(&row, &key, &value)) {
         if (!is_column(key, column))
             continue;
@@ -334,9 +342,35 @@ bool row_filter_value(const struct event *event, const char *column, struct buff
     return row_value_append(found, out);
 }
 
+/* Whether an item of `cut`, a string, tells something of the old row. */
+static bool is_about_old(struct json_slice item)
+{
+    static const char column[] = "\"old.";
+
+    return is_member(item, "old") || is_member(item, "changed") ||
+           (item.size_bytes > sizeof(column) && memcmp(item.text, column, sizeof(column) - 1) == 0);
+}
+
+/* `cut` without what it says of the old row, or nothing when it says nothing else. */
+static void append_cut(struct json_slice cut, struct buffer *out)
+{
+    const char *before = ",\"cut\":[", *end = "";
+    struct json_slice item;
+
+    while (json_next_item(&cut, &item)) {
+        if (item.text[0] != '"' || is_about_old(item))
+            continue;
+        buffer_append_text(out, before);
+        buffer_append(out, item.text, item.size_bytes);
+        before = ",";
+        end = "]";
+    }
+    buffer_append_text(out, end);
+}
+
 void row_filter_append(enum sight sight, const struct event *event, struct buffer *out)
 {
-    static const char *const shown[] = {"channel", "schema", "table", "type", "id",
+    static const char *const shown[] = {"channel", "schema", "table", "type", "op",     "id",
                                         "data",    "at",     "cut",   "old",  "changed"};
     const size_t count = sizeof(shown) / sizeof(*shown) - (sight == SIGHT_ROW ? 2 : 0);
     struct json_slice rest = {event_json(event), event->json_bytes}, key, value;
@@ -346,6 +380,10 @@ void row_filter_append(enum sight sight, const struct event *event, struct buffe
         for (size_t i = 0; i < count; i++) {
             if (!is_member(key, shown[i]))
                 continue;
+            if (sight == SIGHT_ROW && is_member(key, "cut")) {
+                append_cut(value, out); /* `channel` stands before it */
+                continue;
+            }
             buffer_append_text(out, separator);
             buffer_append(out, key.text, key.size_bytes);
             buffer_append_text(out, ":");

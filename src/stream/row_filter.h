@@ -1,10 +1,11 @@
 /* Which rows a client may see: those whose columns have given values. What cannot be seen to fit is not shown.
  *
  * An event is shown when its row is: `data`, which is the row after an INSERT or UPDATE and before a DELETE; or `old`
- * where a DELETE has only that. The `old` of an UPDATE is shown when that row is to be seen, too, and left out
- * otherwise: so a row that comes over from another client's shows nothing of what it was, and one that goes over is not
- * shown any more. TRUNCATE has no row, and is shown. Members that we do not know are never shown, as they may hold
- * anything. */
+ * where a DELETE has only that; or what it is said to have been (event_was) where it has neither, as when a row leaves
+ * a trigger's `where` or its key changes. The `old` of an UPDATE is shown when that row is to be seen, too, and left
+ * out otherwise, with what `cut` says of it: so a row that comes over from another client's shows nothing of what it
+ * was, and one that goes over is not shown any more. A column that `cut` names is not in its row, and so is not seen to
+ * fit. TRUNCATE has no row, and is shown. Members that we do not know are never shown, as they may hold anything. */
 #pragma once
 
 #include "base/buffer.h"
@@ -35,7 +36,7 @@ void row_filter_key(const struct row_filter *filter, struct buffer *ret_key);
 
 enum sight {
     SIGHT_NONE,
-    SIGHT_ROW, /* the row, without `old` and `changed` */
+    SIGHT_ROW, /* the row, without `old` and `changed`, also in `cut` */
     SIGHT_ALL, /* all that we know of; without a filter simply all */
 };
 

@@ -38,11 +38,11 @@ static bool equal(struct json_slice a, struct json_slice b)
 }
 
 /* The members of one of our two forms; names have their quotes, as in the text. */
-enum { SCHEMA, TABLE, TYPE, KEY, COLUMNS, BEGINNING_MEMBERS };
+enum { SCHEMA, TABLE, TYPE, OP, KEY, COLUMNS, BEGINNING_MEMBERS };
 enum { ROW, OLD, OWN_ID, ROW_MEMBERS };
 
-static const char *const beginning_names[BEGINNING_MEMBERS] = {"\"schema\"", "\"table\"", "\"type\"", "\"key\"",
-                                                               "\"columns\""};
+static const char *const beginning_names[BEGINNING_MEMBERS] = {"\"schema\"", "\"table\"", "\"type\"",
+                                                               "\"op\"",     "\"key\"",   "\"columns\""};
 static const char *const row_names[ROW_MEMBERS] = {"\"row\"", "\"old\"", "\"id\""};
 
 /* Leaves values empty that are not there. False when one is there twice: nobody can say which is meant. */
@@ -101,7 +101,8 @@ static bool is_key(struct json_slice value)
 static bool find_beginning(struct json_slice object, struct json_slice values[BEGINNING_MEMBERS])
 {
     return find_members(object, beginning_names, values, BEGINNING_MEMBERS) && is_string(values[SCHEMA]) &&
-           is_string(values[TABLE]) && is_string(values[TYPE]) && is_key(values[KEY]) &&
+           is_string(values[TABLE]) && is_string(values[TYPE]) &&
+           (values[OP].size_bytes == 0 || is_string(values[OP])) && is_key(values[KEY]) &&
            is_list_of_strings(values[COLUMNS]);
 }
 
@@ -127,9 +128,11 @@ bool statement_begin(struct statement *statement, int sender, const char *payloa
     /* The same places, in our copy. */
     const char *text = buffer_bytes(&statement->text);
     struct json_slice *const kept[BEGINNING_MEMBERS] = {&statement->schema, &statement->table, &statement->type,
-                                                        &statement->key, &statement->columns};
+                                                        &statement->op,     &statement->key,   &statement->columns};
     for (size_t i = 0; i < BEGINNING_MEMBERS; i++)
-        *kept[i] = (struct json_slice){text + (values[i].text - payload), values[i].size_bytes};
+        *kept[i] = values[i].size_bytes == 0
+                       ? (struct json_slice){text, 0}
+                       : (struct json_slice){text + (values[i].text - payload), values[i].size_bytes};
     statement->number = (struct json_slice){text + (number.text - payload), number.size_bytes};
     statement->sender = sender;
     return true;
@@ -219,6 +222,13 @@ static void append_changed(struct buffer *whole, struct json_slice columns, stru
     buffer_append_text(whole, "]");
 }
 
+static bool is_delete_by_another(const struct statement *statement)
+{
+    static const struct json_slice type = {"\"DELETE\"", 8};
+
+    return statement->op.size_bytes > 0 && equal(statement->type, type) && !equal(statement->op, type);
+}
+
 int statement_expand(struct statement *statement, int sender, const char *payload, size_t payload_bytes,
                      struct json_slice *ret_payload)
 {
@@ -234,10 +244,12 @@ int statement_expand(struct statement *statement, int sender, const char *payloa
     append(whole, "{\"schema\":", statement->schema);
     append(whole, ",\"table\":", statement->table);
     append(whole, ",\"type\":", statement->type);
+    if (statement->op.size_bytes > 0)
+        append(whole, ",\"op\":", statement->op);
     append(whole, ",\"id\":", values[OWN_ID]);
     if (values[OWN_ID].size_bytes == 0)
         append_id(whole, statement, row);
-    buffer_append_text(whole, ",\"data\":");
+    buffer_append_text(whole, is_delete_by_another(statement) ? ",\"data\":null,\"_was\":" : ",\"data\":");
     bool fits = append_object(whole, statement->columns, row);
     if (old.size_bytes > 0) {
         buffer_append_text(whole, ",\"old\":");

@@ -5,6 +5,9 @@
  *     {"_":18,"row":[17,"Hello"]}
  *     {"_":18,"row":[18,"Rows, cast to every browser"]}
  *
+ * `"op":"UPDATE"` between type and key says which statement it was, where the type is another one. Its DELETEs have no
+ * data: their rows say what was there, so that whoever may see it is told that it has gone (event_was).
+ *
  * PostgreSQL delivers the notifications of a transaction together and in the order in which they were sent (NOTIFY,
  * Notes), so only the last statement is remembered, with the session that sent it: of one connection, for as long as
  * that lasts.
@@ -19,11 +22,12 @@
 
 /* Zeroed it is one that knows nothing. */
 struct statement {
-    struct buffer text;                                  /* the notification; what follows points into it */
-    struct json_slice number;                            /* empty: nothing is known */
-    int sender;                                          /* the session, by the number that its server knows it by */
-    struct json_slice schema, table, type, key, columns; /* key and columns are arrays of strings */
-    struct buffer whole;                                 /* of the row that was put together last */
+    struct buffer text;       /* the notification; what follows points into it */
+    struct json_slice number; /* empty: nothing is known */
+    int sender;               /* the session, by the number that its server knows it by */
+    struct json_slice schema, table, type, op, key,
+        columns;         /* key and columns are arrays of strings; op may be empty */
+    struct buffer whole; /* of the row that was put together last */
 };
 
 void statement_done(struct statement *statement);

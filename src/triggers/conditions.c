@@ -24,6 +24,13 @@ static int refuse(struct buffer *problem, const char *sentence)
     return -EPROTO;
 }
 
+const char *condition_word(struct json_object *value)
+{
+    const char *text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+
+    return strlen(text) == (size_t)json_object_get_string_len(value) ? text : "";
+}
+
 int condition_check_name(struct json_object *value, const char *member, const char **ret_text, struct buffer *problem)
 {
     const char *text = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : NULL;
@@ -49,7 +56,7 @@ int condition_check_name(struct json_object *value, const char *member, const ch
 
 static int find_operator(struct json_object *op, enum arity *ret_arity, struct buffer *problem)
 {
-    const char *name = json_object_is_type(op, json_type_string) ? json_object_get_string(op) : "";
+    const char *name = condition_word(op);
 
     for (size_t i = 0; i < sizeof(operators) / sizeof(*operators); i++) {
         if (strcmp(operators[i].op, name) == 0) {

@@ -10,6 +10,9 @@ struct json_object;
  * problem. */
 int conditions_take(struct json_object *value, struct buffer *json, struct buffer *problem);
 
+/* A word to compare with those that we know, lent; "" for what is not a string, or has a NUL in it. */
+const char *condition_word(struct json_object *value);
+
 /* A name of a column, a table, a schema or a channel: a string of 1 to 63 bytes without control characters, lent.
  * Returns 0, or -EPROTO with a sentence. */
 int condition_check_name(struct json_object *value, const char *member, const char **ret_text, struct buffer *problem);

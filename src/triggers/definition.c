@@ -83,7 +83,7 @@ static int take_operations(struct json_object *value, unsigned *ret_operations, 
 
     for (size_t i = 0; i < count; i++) {
         struct json_object *item = json_object_array_get_idx(value, i);
-        const char *name = json_object_is_type(item, json_type_string) ? json_object_get_string(item) : "";
+        const char *name = condition_word(item);
         unsigned operation = event_type_from_name(name, strlen(name));
         if (operation == EVENT_TYPE_NONE || strcmp(name, event_type_name(operation)) != 0 || operations & operation) {
             operations = 0;
@@ -136,13 +136,43 @@ static int take_switch(struct json_object *value, const char *member, struct buf
 
 static int take_level(struct json_object *value, struct buffer *json, struct buffer *problem)
 {
-    const char *level = json_object_is_type(value, json_type_string) ? json_object_get_string(value) : "";
+    const char *level = condition_word(value);
 
     if (strcmp(level, "row") != 0 && strcmp(level, "statement") != 0) {
         buffer_append_text(problem, "`level` must be \"row\" or \"statement\".");
         return -EPROTO;
     }
     buffer_printf(json, ",\"level\":\"%s\"", level);
+    return 0;
+}
+
+/* A member that stands for one thing only, which whoever writes it is to have read about. */
+static const struct consent {
+    const char *member, *word, *meaning;
+} consents[] = {
+    {"row_security", "ignored", "all who may read the channel get all rows"},
+    {"prepare_transaction", "fails", "PREPARE TRANSACTION fails after a change of this table"},
+};
+
+static const struct consent *find_consent(const char *member)
+{
+    for (size_t i = 0; i < sizeof(consents) / sizeof(*consents); i++)
+        if (strcmp(consents[i].member, member) == 0)
+            return &consents[i];
+    return NULL;
+}
+
+static int take_consent(struct json_object *value, const struct consent *consent, struct buffer *json,
+                        struct buffer *problem)
+{
+    const char *word = condition_word(value);
+
+    if (strcmp(word, consent->word) != 0) {
+        buffer_printf(problem, "`%s` must be \"%s\", which means that %s, or be left out.", consent->member,
+                      consent->word, consent->meaning);
+        return -EPROTO;
+    }
+    buffer_printf(json, ",\"%s\":\"%s\"", consent->member, consent->word);
     return 0;
 }
 
@@ -158,16 +188,18 @@ static int take_member(const char *name, struct json_object *value, struct trigg
         return take_operations(value, &definition->operations, problem);
     if (strcmp(name, "columns") == 0 || strcmp(name, "update_of") == 0)
         return take_columns(value, name, json, problem);
-    if (strcmp(name, "old") == 0 || strcmp(name, "durable") == 0)
+    if (strcmp(name, "old") == 0 || strcmp(name, "durable") == 0 || strcmp(name, "always") == 0)
         return take_switch(value, name, json, problem);
     if (strcmp(name, "level") == 0)
         return take_level(value, json, problem);
     if (strcmp(name, "where") == 0)
         return conditions_take(value, json, problem);
+    if (find_consent(name))
+        return take_consent(value, find_consent(name), json, problem);
     buffer_printf(
         problem,
         "`%.64s` is not known; a definition has `table`, `channel`, `operations`, `columns`, `update_of`, `old`, "
-        "`durable`, `level` and `where`.",
+        "`durable`, `level`, `always`, `where`, `row_security` and `prepare_transaction`.",
         name);
     return -EPROTO;
 }
@@ -251,26 +283,26 @@ static int fill_defaults(struct trigger_definition *definition, struct buffer *p
     return definition->channel && definition->schema ? 0 : -ENOMEM;
 }
 
-int trigger_definition_parse(const char *body, size_t body_bytes, struct trigger_definition *ret_definition,
+int trigger_definition_parse(struct json_slice body, bool whole_channel, struct trigger_definition *ret_definition,
                              struct buffer *ret_problem)
 {
     struct trigger_definition definition = {.operations = EVENT_TYPE_INSERT | EVENT_TYPE_UPDATE | EVENT_TYPE_DELETE |
                                                           EVENT_TYPE_TRUNCATE};
     struct json_tokener *tokener = json_tokener_new_ex(BODY_DEPTH_MAX);
-    struct json_slice trimmed = json_trim((struct json_slice){body, body_bytes});
+    struct json_slice trimmed = json_trim(body);
     struct json_object *value = NULL;
     struct buffer rest;
     int error = 0;
 
     buffer_init(&rest, 4 * HTTP_BODY_BYTES_MAX);
-    if (!tokener || body_bytes > HTTP_BODY_BYTES_MAX) {
+    if (!tokener || body.size_bytes > HTTP_BODY_BYTES_MAX) {
         if (tokener)
             json_tokener_free(tokener);
         return -ENOMEM;
     }
     json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
     /* json-c reads more than JSON (NaN, single quotes): the grammar is checked first. */
-    bool valid = json_is_valid(body, body_bytes);
+    bool valid = json_is_valid(body.text, body.size_bytes);
     bool object = valid && trimmed.text[0] == '{';
     if (object)
         value = json_tokener_parse_ex(tokener, trimmed.text, (int)trimmed.size_bytes);
@@ -285,6 +317,7 @@ int trigger_definition_parse(const char *body, size_t body_bytes, struct trigger
         error = -EPROTO;
     } else {
         error = take_members(value, &definition, &rest, ret_problem);
+        buffer_append_text(&rest, whole_channel ? ",\"whole_channel\":true" : "");
     }
     if (error == 0)
         error = fill_defaults(&definition, ret_problem);

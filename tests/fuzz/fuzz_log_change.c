@@ -1,6 +1,6 @@
-/* A row of the log: five lines, the channel, the head, the key, the row and what was old. PostgreSQL vouches for them
- * being JSON, and the schema's owner for the rest; whatever comes, nothing is read or written past its end, and what
- * goes out is one line. */
+/* A row of the log: six lines, the channel, the head, the key, the row, what was old and what was lost. PostgreSQL
+ * vouches for them being JSON, and the schema's owner for the rest; whatever comes, nothing is read or written past its
+ * end, and what goes out is one line. */
 #include "stream/log_change.h"
 
 #include <assert.h>
@@ -35,12 +35,13 @@ static struct json_slice value(const char *line, size_t size)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    char *lines[5];
-    size_t sizes[5];
+    enum { LINES = 6 };
+    char *lines[LINES];
+    size_t sizes[LINES];
     struct log_decoder decoder;
     struct event *event = NULL;
 
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < LINES; i++)
         lines[i] = take_line(&data, &size, &sizes[i]);
     const struct log_change change = {
         .channel = lines[0],
@@ -48,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         .id = value(lines[2], sizes[2]),
         .data = value(lines[3], sizes[3]),
         .old = {lines[4], sizes[4]},
+        .lost = {lines[5], sizes[5]},
         .at_us = (int64_t)sizes[3] * -1234567,
     };
     log_decoder_init(&decoder);
@@ -61,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         event_unref(event);
     }
     log_decoder_done(&decoder);
-    for (int i = 0; i < 5; i++)
+    for (int i = 0; i < LINES; i++)
         free(lines[i]);
     return 0;
 }

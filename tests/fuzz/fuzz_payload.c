@@ -27,7 +27,7 @@ static bool is_json(const struct event *event)
 static void check_members(const struct event *event)
 {
     struct json_slice rest = {event_json(event), event->json_bytes}, key, value;
-    int channels = 0, tables = 0, types = 0, serials = 0;
+    int channels = 0, tables = 0, types = 0, ops = 0, ours = 0;
 
     while (json_next_member(&rest, &key, &value)) {
         struct buffer name;
@@ -40,10 +40,12 @@ static void check_members(const struct event *event)
         }
         tables += buffer_size(&name) == 5 && memcmp(buffer_bytes(&name), "table", 5) == 0;
         types += buffer_size(&name) == 4 && memcmp(buffer_bytes(&name), "type", 4) == 0;
-        serials += buffer_size(&name) == 1 && buffer_bytes(&name)[0] == '_';
+        ops += buffer_size(&name) == 2 && memcmp(buffer_bytes(&name), "op", 2) == 0;
+        ours += buffer_size(&name) == 1 && buffer_bytes(&name)[0] == '_';
+        ours += buffer_size(&name) == 4 && memcmp(buffer_bytes(&name), "_was", 4) == 0;
         buffer_done(&name);
     }
-    assert(channels == 1 && tables == 1 && types == 1 && serials == 0);
+    assert(channels == 1 && tables == 1 && types == 1 && ops <= 1 && ours == 0);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -62,9 +64,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     assert(strncmp(json, "{\"channel\":\"posts\",", 19) == 0);
     assert(is_json(event));
     if (event->type == EVENT_TYPE_NONE)
-        assert(!event_schema(event) && !event_table(event) && !event_id(event));
+        assert(!event_schema(event) && !event_table(event) && !event_id(event) && !event_was(event));
     else
         assert(event_table(event) && event_type_name(event->type));
+    if (event_was(event))
+        assert(event->type == EVENT_TYPE_DELETE && event_was(event)[0] == '{' &&
+               json_is_valid(event_was(event), strlen(event_was(event))));
     check_members(event);
     event_unref(event);
     return 0;

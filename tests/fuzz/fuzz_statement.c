@@ -36,15 +36,20 @@ static void check_whole(const struct statement *statement, size_t row_bytes, str
     struct json_slice rest = whole, key, value;
     struct event *event = NULL;
     size_t columns = items(statement->columns);
+    bool has_row = false;
 
     assert(json_is_valid(whole.text, whole.size_bytes));
     /* Names at the most in id, data, old and changed; values in data or old, and in the id as often as it has columns.
      */
-    assert(whole.size_bytes <= 5 * buffer_size(&statement->text) + (KEY_COLUMNS_MAX + 1) * (row_bytes + 5) + 100);
+    assert(whole.size_bytes <= 5 * buffer_size(&statement->text) + (KEY_COLUMNS_MAX + 1) * (row_bytes + 5) + 120);
     while (json_next_member(&rest, &key, &value))
-        if ((key.size_bytes == 6 && memcmp(key.text, "\"data\"", 6) == 0) ||
-            (key.size_bytes == 5 && memcmp(key.text, "\"old\"", 5) == 0))
-            assert(value.text[0] == '{' && members(value) == columns);
+        if ((key.size_bytes == 6 && (memcmp(key.text, "\"data\"", 6) == 0 || memcmp(key.text, "\"_was\"", 6) == 0)) ||
+            (key.size_bytes == 5 && memcmp(key.text, "\"old\"", 5) == 0)) {
+            bool is_null = value.text[0] == 'n' && key.text[1] == 'd'; /* then it is told what the row was */
+            assert(is_null || (value.text[0] == '{' && members(value) == columns));
+            has_row |= !is_null;
+        }
+    assert(has_row);
     assert(decode_payload("posts", whole.text, whole.size_bytes, &event) == 0);
     event_unref(event);
 }

@@ -28,7 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > HTTP_BODY_BYTES_MAX)
         return 0;
     buffer_init(&problem, 4096);
-    int error = trigger_definition_parse((const char *)data, size, &definition, &problem);
+    const struct json_slice body = {(const char *)data, size};
+    bool whole_channel = size % 2 == 1;
+    int error = trigger_definition_parse(body, whole_channel, &definition, &problem);
     assert(error == 0 || error == -EINVAL || error == -EPROTO);
     assert(!problem.failed && (error < 0) == (buffer_size(&problem) > 0));
     if (error < 0) {
@@ -38,6 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_name(definition.schema);
         check_name(definition.table);
         check_name(definition.channel);
+        assert(json_is_valid(definition.json, strlen(definition.json)));
+        assert(whole_channel == (strstr(definition.json, ",\"whole_channel\":true}") != NULL));
         assert(definition.operations != 0 && (definition.operations & ~(unsigned)ALL) == 0);
         trigger_definition_done(&definition);
     }

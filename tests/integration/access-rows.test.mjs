@@ -116,6 +116,33 @@ test("a row that was cut is not shown, as nobody can see whose it is; a durable 
     assert.equal(small.json.data.title, "small");
 });
 
+test("that a row has gone is told to whom it belonged, and what it was to nobody", async (t) => {
+    const folder = await createFolder(t);
+    const database = await createDatabase(t);
+    const key = new Key("HS256");
+    const gateway = await startGateway(t, { ...database.env, ...(await keySettings(folder, key)) });
+    await gateway.ready();
+    const open = (where) => subscribe(t, gateway.stream("things"), { headers: bearer(key.sign(claims({ channels: ["things"], ...(where && { where }) }))) });
+    const [everything, one, two] = await Promise.all([open(), open({ tenant: 1 }), open({ tenant: 2, kind: "b" })]);
+    const head = '"schema":"s","table":"t","type":"DELETE","op":"UPDATE"';
+    const gone = (id, was) => database.notify("things", `{${head},"id":${id},"data":null${was ? `,"_was":${JSON.stringify(was)}` : ""}}`);
+    await gone(1, { id: 1, tenant: 1, kind: "secret" });
+    await gone(2, { id: 2, tenant: 2, kind: "b" });
+    await gone(3, { id: 3, tenant: 2, kind: "secret" });
+    await gone(4, null); // nobody can see whose it was
+    // Rows of a statement: of one session, as the database delivers them.
+    await database.query(`BEGIN; NOTIFY things, '{"_":1,${head},"key":["id"],"columns":["id","tenant","kind"]}';
+        NOTIFY things, '{"_":1,"row":[5,1,"secret"]}'; NOTIFY things, '{"_":1,"row":[6,2,"b"]}'; COMMIT`);
+    await database.notify("things", '{"table":"t","type":"TRUNCATE"}');
+    for (const [stream, ids] of [[everything, [1, 2, 3, 4, 5, 6]], [one, [1, 5]], [two, [2, 6]]]) {
+        const messages = await stream.messages(ids.length + 1);
+        const expected = ids.map((id) => ({ channel: "things", schema: "s", table: "t", type: "DELETE", op: "UPDATE", id, data: null }));
+        assert.deepEqual(messages.slice(0, -1).map(({ json }) => json), expected);
+        assert.ok(messages.every(({ raw }) => !raw.includes("secret") && !raw.includes("tenant")));
+        assert.equal(messages.at(-1).json.type, "TRUNCATE");
+    }
+});
+
 test("filters of the request narrow what is granted, and find nothing beyond it", async (t) => {
     const { database, open } = await setUp(t);
     const [other, own, deletes] = await Promise.all([open("items_live", 1, { id: "2" }), open("items_live", 1, { id: "1" }), open("items_live", 1, { type: "DELETE" })]);

@@ -34,6 +34,14 @@ const put = (gateway, name, definition) =>
 
 const trigger = async (gateway, name) => (await gateway.get(`/triggers/${name}`, { headers: AUTHORIZATION })).json;
 
+/** Labels of the form's last part. */
+const ADVANCED = [
+    "Also rows that logical replication writes; this works at row level",
+    "Row level security: send all rows all the same, to everybody who may read the channel",
+    "Prepared transactions: let PREPARE TRANSACTION fail after a change of this table",
+    "The whole channel: make its other triggers durable, or not, like this one",
+];
+
 /** The table of triggers: a list of its columns' texts for each. */
 const listed = async (person) =>
     (await person.page.evaluate(() => [...document.querySelectorAll("#trigger-rows tr")].map((row) => [...row.cells].slice(0, 6).map((cell) => cell.innerText)))).map((row) =>
@@ -156,6 +164,39 @@ describeInBrowsers((newContext, browser, testAlike) => {
         await person.click("button", "Replace the trigger");
         await listedAre(person, 2);
         assert.equal((await trigger(gateway, "single")).level, "statement");
+    });
+
+    testAlike("what few need stands under Advanced: it goes into the definition, and what is set already is seen there", async (t) => {
+        const { gateway } = await setUp(t, { triggers: { posts_live: { table: "posts" } } });
+        const person = await visitTriggers(t, gateway);
+        const asked = [];
+        person.page.on("request", (request) => request.method() === "PUT" && asked.push([new URL(request.url()).search, request.postDataJSON()]));
+        const open = () => person.page.evaluate(() => document.getElementById("trigger-advanced").open);
+        await person.click("button", "Edit posts_live");
+        assert.equal(await open(), false);
+        await person.clickAt("#trigger-advanced summary");
+        for (const label of ADVANCED) await person.tick(label);
+        await person.assertAccessible("the form, with all of it open");
+        await person.screenshot("trigger-form-advanced");
+        await person.click("button", "Show the SQL");
+        await until(() => asked.length === 1, "the definition was sent", WAIT_MS);
+        const [[query, { always, row_security, prepare_transaction }]] = asked;
+        assert.deepEqual([query, always, row_security, prepare_transaction], ["?dry_run=true&whole_channel=true", true, "ignored", "fails"]);
+        await person.click("button", "Cancel");
+
+        // A trigger that has it all, without a database that could have it.
+        const whole = { ...(await trigger(gateway, "posts_live")), level: "row", always: true, row_security: "ignored", prepare_transaction: "fails" };
+        await person.page.route("**/triggers", (route) => route.fulfill({ json: { items: [{ ...whole, notes: ["Rows of its child posts_2 are not sent."] }] } }));
+        await person.click("button", "Reload");
+        await person.says("#trigger-rows", /Works\s+Rows of its child posts_2 are not sent\./);
+        await person.click("button", "Edit posts_live");
+        assert.equal(await open(), true);
+        await person.tick(ADVANCED[0], false);
+        await person.click("button", "Show the SQL");
+        await until(() => asked.length === 2, "the definition was sent again", WAIT_MS);
+        assert.equal(asked[1][0], "?dry_run=true");
+        const { table, operations, ...rest } = asked[1][1];
+        assert.deepEqual(rest, { channel: "posts_changes", row_security: "ignored", prepare_transaction: "fails" });
     });
 
     testAlike("a trigger that cannot be had is refused in sentences, and nothing is changed", async (t) => {

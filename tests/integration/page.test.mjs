@@ -139,6 +139,17 @@ describeInBrowsers((newContext, browser, testAlike) => {
         await person.says(".detail pre", /^ {4}"amount": 123456789012345678901234567890\.5500$/m);
     });
 
+    testAlike("a change says which statement made it where that is another one, and what was left out of it", async (t) => {
+        const { database, gateway } = await setUp(t);
+        const person = await visit(t, gateway.origin);
+        await person.state("Live");
+        await database.notify("posts_changes", '{"table":"posts","type":"DELETE","op":"UPDATE","id":7,"data":null,"cut":["old.shape"]}');
+        const left = await person.newest("left out");
+        assert.deepEqual([left.type, left.id, left.data.trim()], ["DELETE", "7", "(by UPDATE; left out: old.shape)"]);
+        await database.notify("posts_changes", '{"table":"posts","type":"INSERT","op":"INSERT","id":8,"data":"plain"}');
+        assert.equal((await person.newest("plain")).data, "plain");
+    });
+
     testAlike("the latest thousand of a flood are kept, in order", async (t) => {
         const { database, gateway } = await setUp(t);
         const person = await visit(t, gateway.origin);

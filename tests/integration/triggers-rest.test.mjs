@@ -157,6 +157,16 @@ describe("what cannot be done is refused with the reason, and nothing changes", 
                 const refused = await api(method, `${path}?${query}`, body);
                 assert.deepEqual([refused.status, refused.json.detail], [400, query.includes("&") ? 'The parameter "dry_run" is given twice.' : "dry_run is true or false."]);
             }
+        for (const query of ["whole_channel=1", "whole_channel=", "whole_channel", "whole_channel=true&whole_channel=true", "whole_channel=true&dry_run"])
+            for (const [method, path] of [["PUT", `/triggers/${table}`], ["POST", "/triggers"]]) {
+                const refused = await api(method, `${path}?${query}`, { table });
+                assert.equal(refused.status, 400);
+                assert.match(refused.json.detail, /^The parameter "whole_channel" is given twice\.$|^(whole_channel|dry_run) is true or false\.$/);
+            }
+        for (const [method, path] of [["DELETE", `/triggers/${table}`], ["GET", `/triggers/${table}`], ["GET", "/triggers"]])
+            assert.match((await api(method, `${path}?whole_channel=true`)).json.detail, /^The parameter "whole_channel" is not known here/);
+        assert.match((await put({ table, row_security: "respected" })).json.detail, /^`row_security` must be "ignored", which means that /);
+        assert.match((await put({ table, whole_channel: true })).json.detail, /^`whole_channel` is not known/);
         assert.equal((await api("GET", "/triggers?schema=public&schema=other")).status, 400);
         for (const operations of [["insert"], ["Insert"], ["INSERT", "update"]]) {
             const refused = await put({ table, operations });
@@ -249,7 +259,8 @@ function badRequest(i, table) {
         () => [422, define({ channel: pick([...notText, ...names]) })],
         () => [422, define({ operations: pick([...notList, [], [null], [1], ["INSERT", "INSERT"], ["SELECT"], ["INSERT "], ["insert"], [["INSERT"]], ["INSERT", null]]) })],
         () => [422, define({ [pick(["columns", "update_of"])]: pick([...notList, [], [null], [1], [[]], [""], ["title", "title"], [absent], ["TITLE"], ['"title"'], ["title", absent], names, Array(2000).fill("title")]) })],
-        () => [422, define({ [pick(["old", "durable"])]: pick(notSwitch) })],
+        () => [422, define({ [pick(["old", "durable", "always"])]: pick(notSwitch) })],
+        () => [422, define({ [pick(["row_security", "prepare_transaction"])]: pick([...notText, "", "ignore", "Ignored", "fail", "true"]) })],
         () => [422, define({ level: "statement", ...pick([{ update_of: ["title"], operations: ["UPDATE"] }, { where: [{ column: "kind", op: "is null" }] }]) })],
         () => [422, define({ update_of: ["title"], operations: pick([["INSERT"], ["DELETE", "TRUNCATE"]]) })],
         () => [422, define({ where: pick([null, true, "kind = 'a'", {}, [null], [1], ["kind"], [[]], [{}], ...numbers]) })],
@@ -287,6 +298,27 @@ describe("who may touch what", () => {
         assert.equal((await api("DELETE", `/triggers/${other}`, undefined, {}, limited)).status, 403);
         assert.equal((await api("GET", `/triggers/${other}`)).status, 200);
         assert.equal((await api("DELETE", `/triggers/${allowed}`, undefined, {}, limited)).status, 204);
+    });
+
+    test("a whole channel is moved only when all of its tables are among those of triggers.tables", async (t) => {
+        const [allowed, other] = [await createTable(), await createTable()];
+        const limited = await startGateway(t, { ...env, TUPLECAST_TRIGGERS_TABLES: `public.${allowed}` });
+        await limited.ready();
+        const channel = `${allowed}_shared`;
+        const move = (method, path, query) => api(method, `${path}?whole_channel=true${query}`, { table: allowed, channel }, {}, limited);
+        assert.equal((await api("PUT", `/triggers/${other}`, { table: other, channel })).status, 201);
+        const before = await catalog();
+        for (const [method, path] of [["PUT", `/triggers/${allowed}`], ["POST", "/triggers"]])
+            for (const query of ["", "&dry_run=true"]) {
+                const refused = await move(method, path, query);
+                assert.equal(refused.status, 403, refused.body);
+                assert.ok(refused.json.detail.includes(`"public.${other}"`), refused.body);
+            }
+        assert.deepEqual(await catalog(), before);
+        assert.equal((await api("DELETE", `/triggers/${other}`)).status, 204);
+        assert.equal((await move("PUT", `/triggers/${allowed}`, "&dry_run=true")).status, 200);
+        assert.deepEqual((await move("PUT", `/triggers/${allowed}`, "")).json.channel, channel);
+        assert.equal((await move("POST", "/triggers", "")).status, 201);
     });
 
     test("the gateway's role needs no rights, the installer's those of the tables' owner", async (t) => {

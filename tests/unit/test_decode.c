@@ -81,6 +81,70 @@ static void members_go_out_in_one_order_with_unknown_ones_behind(void **state)
                    "\"old\":{},\"changed\":[\"a\"],\"at\":\"now\",\"cut\":[\"old\"],\"zeta\":[1],\"alpha\":null}");
 }
 
+static void the_statement_is_told_where_it_was_another_one_than_the_type_says(void **state)
+{
+    (void)state;
+#define WITH_OP(op) "{\"op\":" op ",\"table\":\"t\",\"type\":\"DELETE\",\"id\":7}"
+#define DELETED(op) "{\"channel\":\"c\",\"table\":\"t\",\"type\":\"DELETE\"," op "\"id\":7,\"data\":null}"
+    assert_decoded(WITH_OP("\"UPDATE\""), DELETED("\"op\":\"UPDATE\","));
+    assert_decoded(WITH_OP("\"uPdate\""), DELETED("\"op\":\"UPDATE\","));
+    assert_decoded(WITH_OP("\"TRUNCATE\""), DELETED("\"op\":\"TRUNCATE\","));
+    assert_decoded(WITH_OP("\"INSERT\""), DELETED("\"op\":\"INSERT\","));
+    assert_decoded(WITH_OP("\"DELETE\""), DELETED(""));
+    assert_decoded(WITH_OP("null"), DELETED(""));
+    assert_decoded(WITH_OP("\"MERGE\""), WRAPPED WITH_OP("\"MERGE\"") "}");
+    assert_decoded(WITH_OP("\"\""), WRAPPED WITH_OP("\"\"") "}");
+    assert_decoded(WITH_OP("1"), WRAPPED WITH_OP("1") "}");
+    assert_decoded(WITH_OP("[\"UPDATE\"]"), WRAPPED WITH_OP("[\"UPDATE\"]") "}");
+    assert_decoded(
+        "{\"table\":\"t\",\"type\":\"INSERT\",\"op\":\"DELETE\",\"\\u006fp\":\"UPDATE\"}",
+        "{\"channel\":\"c\",\"table\":\"t\",\"type\":\"INSERT\",\"op\":\"UPDATE\",\"id\":null,\"data\":null}");
+}
+
+static void assert_was(const char *payload, const char *expected)
+{
+    struct event *event = decode(payload, strlen(payload));
+
+    assert_null(strstr(event_json(event), "secret"));
+    if (expected)
+        assert_string_equal(event_was(event), expected);
+    else
+        assert_null(event_was(event));
+    event_unref(event);
+}
+
+static void what_a_deleted_row_was_is_kept_for_filters_and_not_sent(void **state)
+{
+    (void)state;
+    assert_was(
+        "{\"table\":\"t\",\"type\":\"DELETE\",\"op\":\"UPDATE\",\"id\":7,\"data\":null,\"_was\":{\"a\":\"secret\"}}",
+        "{\"a\":\"secret\"}");
+    assert_was("{\"table\":\"t\",\"type\":\"DELETE\",\"\\u005fwas\":{\"a\":\"secret\"},\"z\":1}", "{\"a\":\"secret\"}");
+    assert_was("{\"table\":\"t\",\"type\":\"UPDATE\",\"_was\":{\"a\":\"secret\"}}", NULL);
+    assert_was("{\"table\":\"t\",\"type\":\"DELETE\",\"_was\":[\"secret\"]}", NULL);
+    assert_was("{\"table\":\"t\",\"type\":\"DELETE\",\"_was\":null}", NULL);
+}
+
+static void rows_with_odd_json_in_them_pass_byte_for_byte(void **state)
+{
+    enum { DEPTH = 3900 };
+    static const char *const VALUES[] = {"{\"a\":1,\"a\":2}", "\"a\\u0000b\"", "[\"\\ud800\",\"\\udc00x\"]",
+                                         "{\"\\ud83d\":{\"\\u0000\":[]}}"};
+    static char deep[2 * DEPTH + 1], payload[8000], expected[8100];
+
+    (void)state;
+    memset(deep, '[', DEPTH);
+    memset(deep + DEPTH, ']', DEPTH);
+    for (size_t i = 0; i <= COUNT_OF(VALUES); i++) {
+        const char *value = i < COUNT_OF(VALUES) ? VALUES[i] : deep;
+        snprintf(payload, sizeof(payload), "{\"table\":\"t\",\"type\":\"INSERT\",\"id\":1,\"data\":{\"j\":%s,\"k\":1}}",
+                 value);
+        snprintf(expected, sizeof(expected),
+                 "{\"channel\":\"c\",\"table\":\"t\",\"type\":\"INSERT\",\"id\":1,\"data\":{\"j\":%s,\"k\":1}}", value);
+        assert_decoded(payload, expected);
+    }
+}
+
 static void id_and_data_are_null_when_they_are_not_there(void **state)
 {
     (void)state;
@@ -280,6 +344,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_classic_payload_goes_out_byte_for_byte),
         cmocka_unit_test(members_go_out_in_one_order_with_unknown_ones_behind),
+        cmocka_unit_test(the_statement_is_told_where_it_was_another_one_than_the_type_says),
+        cmocka_unit_test(what_a_deleted_row_was_is_kept_for_filters_and_not_sent),
+        cmocka_unit_test(rows_with_odd_json_in_them_pass_byte_for_byte),
         cmocka_unit_test(id_and_data_are_null_when_they_are_not_there),
         cmocka_unit_test(a_forged_channel_is_replaced_however_it_is_spelled),
         cmocka_unit_test(known_keys_spelled_with_escapes_are_known),

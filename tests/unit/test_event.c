@@ -5,19 +5,21 @@
 static void an_event_keeps_copies_of_its_parts(void **state)
 {
     char json[] = "{\"a\":1}", schema[] = "s", table[] = "t", id[] = "7";
-    const struct event_parts parts = {EVENT_TYPE_UPDATE, json, 7, schema, table, id};
+    char was[] = "{\"a\":0}and more";
+    const struct event_parts parts = {EVENT_TYPE_UPDATE, json, 7, schema, table, id, was, 7};
     struct event *event = event_new(&parts);
 
     (void)state;
     assert_non_null(event);
     memset(json, 'x', 7);
-    schema[0] = table[0] = id[0] = 'x';
+    schema[0] = table[0] = id[0] = was[0] = 'x';
     assert_string_equal(event_json(event), "{\"a\":1}");
     assert_int_equal(event->json_bytes, 7);
     assert_int_equal(event->type, EVENT_TYPE_UPDATE);
     assert_string_equal(event_schema(event), "s");
     assert_string_equal(event_table(event), "t");
     assert_string_equal(event_id(event), "7");
+    assert_string_equal(event_was(event), "{\"a\":0}");
     assert_true(event_size_bytes(event) >= sizeof(*event) + 7);
     event_unref(event);
 }
@@ -33,6 +35,7 @@ static void parts_that_are_not_there_are_not_there_and_empty_ones_are_empty(void
     assert_null(event_schema(event));
     assert_string_equal(event_table(event), "");
     assert_null(event_id(event));
+    assert_null(event_was(event));
     event_unref(event);
 }
 

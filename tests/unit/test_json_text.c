@@ -129,6 +129,26 @@ static void nesting_is_valid_up_to_its_bound(void **state)
     assert_false(is_valid(text, sizeof(text)));
 }
 
+/* A value is left as the checked grammar leaves it. */
+static void assert_walked_over(const char *value, size_t size)
+{
+    struct json_slice trimmed = json_trim((struct json_slice){value, size}), rest, key, found;
+    char *text = malloc(size + 32);
+
+    assert_non_null(text);
+    int head = sprintf(text, "{\"a\":");
+    memcpy(text + head, value, size);
+    memcpy(text + head + size, ",\"b\":2}", 7);
+    rest = (struct json_slice){text, (size_t)head + size + 7};
+    assert_true(json_next_member(&rest, &key, &found));
+    assert_int_equal(found.size_bytes, trimmed.size_bytes);
+    assert_memory_equal(found.text, trimmed.text, trimmed.size_bytes);
+    assert_true(json_next_member(&rest, &key, &found));
+    assert_int_equal(found.size_bytes, 1);
+    assert_memory_equal(key.text, "\"b\"", 3);
+    free(text);
+}
+
 static void check_corpus_file(const char *path, const char *name)
 {
     static char text[1 << 21];
@@ -140,6 +160,8 @@ static void check_corpus_file(const char *path, const char *name)
     bool valid = is_valid(text, size);
     if ((name[0] == 'y' && !valid) || (name[0] == 'n' && valid))
         fail_msg("%s is %s", name, valid ? "valid" : "invalid");
+    if (valid)
+        assert_walked_over(text, size);
 }
 
 static void the_json_test_suite_is_judged_as_it_says(void **state)
@@ -181,6 +203,59 @@ static void members_are_taken_apart_as_they_stand(void **state)
         assert_memory_equal(value.text, EXPECTED[i][1], value.size_bytes);
     }
     assert_false(json_next_member(&rest, &key, &value));
+}
+
+static void values_of_every_kind_and_depth_are_walked_over(void **state)
+{
+    static const char *const VALUES[] = {
+        "1",
+        " -1.5e-7 ",
+        "true",
+        "\"\"",
+        "\"\\\\\"",
+        "\"\\\"\"",
+        "[]",
+        "{ }",
+        "\"a\\\\\\\"]\"",
+        "[\"]\",\"}\"]",
+        "{\"}\":\"{\"}",
+        "\"\\ud800\\u0000\"",
+        "[1,[2,3]]",
+        "{\"a\":1,\"a\":2}",
+        "[\"\\\\\",\"\"]",
+        "\n[ 1 ]\r",
+    };
+    const size_t depth = 1000000;
+    char *deep = malloc(2 * depth);
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(VALUES); i++) {
+        assert_true(json_is_valid(VALUES[i], strlen(VALUES[i])));
+        assert_walked_over(VALUES[i], strlen(VALUES[i]));
+    }
+    assert_non_null(deep);
+    memset(deep, '[', depth);
+    memset(deep + depth, ']', depth);
+    assert_walked_over(deep, 2 * depth);
+    free(deep);
+}
+
+static void what_is_not_json_is_walked_over_within_its_bounds(void **state)
+{
+    static const char *const TEXTS[] = {
+        "{\"a",     "{\"a\\\"",  "{\"a\"",    "{\"a\":",     "{\"a\":\"b", "{\"a\":[",   "{\"a\":[1", "{\"a\":]",
+        "{\"a\":}", "{\"a\":,1", "{\"a\"::1", "{\"a\":[\"]", "{1:2}",      "{\"a\":[{}", "{\"a\" 1}", "{"};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(TEXTS); i++) {
+        size_t size = strlen(TEXTS[i]);
+        char *exact = malloc(size); /* the sanitizers see a byte too far */
+        assert_non_null(exact);
+        memcpy(exact, TEXTS[i], size);
+        struct json_slice rest = {exact, size}, key, value;
+        assert_false(json_next_member(&rest, &key, &value));
+        free(exact);
+    }
 }
 
 static void what_is_not_an_object_has_no_members(void **state)
@@ -285,6 +360,8 @@ int main(void)
         cmocka_unit_test(nesting_is_valid_up_to_its_bound),
         cmocka_unit_test(the_json_test_suite_is_judged_as_it_says),
         cmocka_unit_test(members_are_taken_apart_as_they_stand),
+        cmocka_unit_test(values_of_every_kind_and_depth_are_walked_over),
+        cmocka_unit_test(what_is_not_json_is_walked_over_within_its_bounds),
         cmocka_unit_test(what_is_not_an_object_has_no_members),
         cmocka_unit_test(trimming_takes_the_white_space_of_json_and_nothing_else),
         cmocka_unit_test(escapes_are_undone),

@@ -1,6 +1,7 @@
 #include "stream/log_change.h"
 
 #include "base/limits.h"
+#include "stream/row_filter.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -86,6 +87,64 @@ static void what_was_left_out_for_its_size_is_named_in_cut(void **state)
     assert_decoded(state, &one, "{\"channel\":\"c\"," HEAD "7,\"data\":null" AT ",\"cut\":[\"data\",\"old\"]}");
     one.data = slice("{}");
     assert_decoded(state, &one, "{\"channel\":\"c\"," HEAD "7,\"data\":{}" AT ",\"cut\":[\"old\"]}");
+}
+
+static void columns_that_could_not_be_made_json_are_named_in_cut(void **state)
+{
+    struct log_change one = change(HEAD, "7", "{}", ",\"old\":{},\"changed\":[]");
+
+    one.lost = slice("\"data.shape\",\"old.shape\"");
+    assert_decoded(state, &one,
+                   "{\"channel\":\"c\"," HEAD "7,\"data\":{},\"old\":{},\"changed\":[]" AT
+                   ",\"cut\":[\"data.shape\",\"old.shape\"]}");
+    one.old = slice("");
+    one.old_left_out = true;
+    one.lost = slice("\"data.a\\\"b\"");
+    assert_decoded(state, &one, "{\"channel\":\"c\"," HEAD "7,\"data\":{}" AT ",\"cut\":[\"old\",\"data.a\\\"b\"]}");
+    one.data = slice("");
+    assert_decoded(state, &one,
+                   "{\"channel\":\"c\"," HEAD "7,\"data\":null" AT ",\"cut\":[\"data\",\"old\",\"data.a\\\"b\"]}");
+}
+
+#define LEFT "\"schema\":\"s\",\"table\":\"t\",\"type\":\"DELETE\",\"op\":\"UPDATE\",\"id\":"
+
+static void what_a_deleted_row_was_is_kept_for_filters_and_not_sent(void **state)
+{
+    struct log_change one = change(LEFT, "7", "null", ",\"_was\":{\"a\":1}");
+    struct event *event = decode(state, &one);
+
+    assert_string_equal(event_json(event), "{\"channel\":\"c\"," LEFT "7,\"data\":null" AT "}");
+    assert_int_equal(event->type, EVENT_TYPE_DELETE);
+    assert_string_equal(event_was(event), "{\"a\":1}");
+    event_unref(event);
+    one = change(LEFT, "7", "null", "");
+    event = decode(state, &one);
+    assert_null(event_was(event));
+    event_unref(event);
+}
+
+static void a_row_may_be_nested_more_deeply_than_a_notification_can_be(void **state)
+{
+    enum { DEPTH = 100000 };
+    char *data = malloc(2 * DEPTH + 32);
+    struct fixture *fixture = *state;
+    struct row_filter filter;
+    const char *wrong;
+    struct event *event;
+
+    assert_non_null(data);
+    memset(data, '[', 2 * DEPTH + 32);
+    memcpy(data, "{\"deep\":", 8);
+    memset(data + 8 + DEPTH, ']', DEPTH);
+    strcpy(data + 8 + 2 * DEPTH, ",\"a\":1}");
+    struct log_change one = change(HEAD, "1", data, "");
+    assert_int_equal(log_decoder_decode(&fixture->decoder, &one, &event), 0);
+    assert_non_null(strstr(event_json(event), data));
+    assert_int_equal(row_filter_parse(slice("{\"a\":1}"), &filter, &wrong), 0);
+    assert_int_equal(row_filter_sees(&filter, event), SIGHT_ROW);
+    row_filter_done(&filter);
+    event_unref(event);
+    free(data);
 }
 
 static void one_head_after_the_other_is_looked_into(void **state)
@@ -181,6 +240,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_row_goes_out_as_the_log_has_it, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_was_left_out_for_its_size_is_named_in_cut, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(columns_that_could_not_be_made_json_are_named_in_cut, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_deleted_row_was_is_kept_for_filters_and_not_sent, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_row_may_be_nested_more_deeply_than_a_notification_can_be, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_head_after_the_other_is_looked_into, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_head_that_is_not_ours_tells_nothing, set_up, tear_down),
         cmocka_unit_test_setup_teardown(keys_are_what_filters_compare_with, set_up, tear_down),

@@ -186,7 +186,7 @@ static void trigger_definitions_fail_cleanly_at_every_allocation(void **state)
         struct buffer problem;
         buffer_init(&problem, 1000);
         fail_from(n, 0);
-        int error = trigger_definition_parse(body, sizeof(body) - 1, &definition, &problem);
+        int error = trigger_definition_parse((struct json_slice){body, sizeof(body) - 1}, true, &definition, &problem);
         reached = fail_no_more();
         assert_int_equal(error, reached ? -ENOMEM : 0);
         trigger_definition_done(&definition);

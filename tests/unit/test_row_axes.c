@@ -47,7 +47,7 @@ static struct event *make_event(uint64_t *dice)
     buffer_init(&payload, 4096);
     const char *type = types[roll(dice, 40) == 0 ? 3 : roll(dice, 3)];
     buffer_printf(&payload, "{\"table\":\"t\",\"type\":\"%s\",\"id\":%d,\"%s\":", type, (int)roll(dice, 2),
-                  strcmp(type, "DELETE") == 0 && roll(dice, 2) ? "old" : "data");
+                  strcmp(type, "DELETE") != 0 ? "data" : ((const char *const[]){"old", "_was", "data"})[roll(dice, 3)]);
     if (strcmp(type, "TRUNCATE") == 0) {
         buffer_append_text(&payload, "null}");
     } else {

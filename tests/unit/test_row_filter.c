@@ -145,7 +145,7 @@ static void old_is_shown_only_of_a_row_that_could_be_seen(void **state)
     assert_string_equal(shown(mine, CHANGE("UPDATE", "\"data\":{\"tenant\":1},\"old\":{\"x\":1},\"changed\":[\"x\"]")),
                         SHOWN("UPDATE", "\"data\":{\"tenant\":1}"));
     assert_string_equal(shown(mine, CHANGE("UPDATE", "\"data\":{\"tenant\":1},\"changed\":[\"x\"],\"cut\":[\"old\"]")),
-                        SHOWN("UPDATE", "\"data\":{\"tenant\":1},\"cut\":[\"old\"]"));
+                        SHOWN("UPDATE", "\"data\":{\"tenant\":1}"));
     /* Cut for its size. */
     assert_null(shown(mine, CHANGE("UPDATE", "\"data\":null,\"cut\":[\"data\"]")));
     assert_null(shown(mine, CHANGE("UPDATE", "\"data\":null,\"old\":{\"tenant\":1},\"cut\":[\"data\"]")));
@@ -165,6 +165,82 @@ static void a_delete_is_shown_to_whom_the_row_belonged(void **state)
     assert_null(shown(mine, CHANGE("DELETE", "\"data\":{\"tenant\":2},\"old\":{\"tenant\":1}")));
     assert_null(shown(mine, CHANGE("DELETE", "\"data\":null,\"old\":{\"tenant\":2}")));
     assert_null(shown(mine, CHANGE("DELETE", "\"data\":null,\"cut\":[\"data\"]")));
+}
+
+static void a_delete_without_its_row_is_shown_to_whom_that_belonged(void **state)
+{
+    const char mine[] = "{\"tenant\":1}";
+    const char *const gone = SHOWN("DELETE", "\"data\":null");
+
+    (void)state;
+    assert_string_equal(shown(mine, CHANGE("DELETE", "\"data\":null,\"_was\":{\"tenant\":1,\"x\":2}")), gone);
+    assert_string_equal(
+        shown(mine, CHANGE("DELETE", "\"op\":\"UPDATE\",\"_was\":{\"tenant\":1}")),
+        "{\"channel\":\"c\",\"table\":\"t\",\"type\":\"DELETE\",\"op\":\"UPDATE\",\"id\":1,\"data\":null}");
+    assert_null(shown(mine, CHANGE("DELETE", "\"data\":null,\"_was\":{\"tenant\":2}")));
+    assert_null(shown(mine, CHANGE("DELETE", "\"data\":null,\"_was\":{\"x\":1}")));
+    assert_null(shown(mine, CHANGE("DELETE", "\"data\":null,\"_was\":[1]")));
+    assert_null(shown(mine, CHANGE("DELETE", "\"op\":\"UPDATE\",\"data\":null")));
+    /* The row itself counts for more. */
+    assert_null(shown(mine, CHANGE("DELETE", "\"data\":{\"tenant\":2},\"_was\":{\"tenant\":1}")));
+    assert_null(shown(mine, CHANGE("DELETE", "\"data\":null,\"old\":{\"tenant\":2},\"_was\":{\"tenant\":1}")));
+    /* Only a DELETE may be without it. */
+    assert_null(shown(mine, CHANGE("UPDATE", "\"data\":null,\"_was\":{\"tenant\":1}")));
+    assert_null(shown(mine, CHANGE("INSERT", "\"op\":\"UPDATE\",\"data\":null,\"_was\":{\"tenant\":1}")));
+}
+
+static void a_column_that_was_left_out_fits_nothing(void **state)
+{
+    const char mine[] = "{\"tenant\":1}";
+
+    (void)state;
+    assert_null(shown(mine, CHANGE("INSERT", "\"data\":{\"x\":1},\"cut\":[\"data.tenant\"]")));
+    assert_null(shown(mine, CHANGE("DELETE", "\"data\":{\"x\":1},\"cut\":[\"data.tenant\"]")));
+    assert_null(shown(mine, CHANGE("DELETE", "\"data\":null,\"_was\":{\"x\":1},\"cut\":[\"old.tenant\"]")));
+    assert_string_equal(shown(mine, CHANGE("INSERT", "\"data\":{\"tenant\":1},\"cut\":[\"data.x\"]")),
+                        SHOWN("INSERT", "\"data\":{\"tenant\":1},\"cut\":[\"data.x\"]"));
+    /* The old row's column cannot be seen, so nothing of that row is told. */
+    assert_string_equal(shown(mine, CHANGE("UPDATE", "\"data\":{\"tenant\":1},\"old\":{\"x\":1},\"changed\":[\"x\"],"
+                                                     "\"cut\":[\"old.tenant\"]")),
+                        SHOWN("UPDATE", "\"data\":{\"tenant\":1}"));
+}
+
+static void cut_tells_nothing_of_an_old_row_that_is_not_shown(void **state)
+{
+    const char mine[] = "{\"tenant\":1}";
+
+    (void)state;
+#define CUT(old, cut) CHANGE("UPDATE", "\"data\":{\"tenant\":1}," old "\"cut\":[" cut "]")
+    assert_string_equal(
+        shown(mine, CUT("\"old\":{\"tenant\":2},", "\"data.x\",\"old.x\",\"old.y\",\"data.y\",\"changed\"")),
+        SHOWN("UPDATE", "\"data\":{\"tenant\":1},\"cut\":[\"data.x\",\"data.y\"]"));
+    assert_string_equal(shown(mine, CUT("\"old\":{\"tenant\":2},", "\"old.\\\"x\"")),
+                        SHOWN("UPDATE", "\"data\":{\"tenant\":1}"));
+    assert_string_equal(shown(mine, CUT("", "\"old\",\"id\"")),
+                        SHOWN("UPDATE", "\"data\":{\"tenant\":1},\"cut\":[\"id\"]"));
+    assert_string_equal(shown(mine, CUT("\"old\":{\"tenant\":1},", "\"old.x\"")),
+                        SHOWN("UPDATE", "\"data\":{\"tenant\":1},\"old\":{\"tenant\":1},\"cut\":[\"old.x\"]"));
+}
+
+static void a_row_is_judged_however_deep_its_json_is(void **state)
+{
+    enum { DEPTH = 3000 };
+    static char row[2 * DEPTH + 64], payload[2 * DEPTH + 128];
+    struct row_filter filter = parse("{\"a\":1}");
+    struct event *event;
+
+    (void)state;
+    for (int a = 1; a <= 2; a++) {
+        int head = sprintf(row, "{\"deep\":");
+        memset(row + head, '[', DEPTH);
+        memset(row + head + DEPTH, ']', DEPTH);
+        sprintf(row + head + 2 * DEPTH, ",\"a\":%d}", a);
+        int size = sprintf(payload, "{\"table\":\"t\",\"type\":\"INSERT\",\"id\":1,\"data\":%s}", row);
+        assert_int_equal(decode_payload("c", payload, (size_t)size, &event), 0);
+        assert_int_equal(row_filter_sees(&filter, event), a == 1 ? SIGHT_ROW : SIGHT_NONE);
+        event_unref(event);
+    }
+    row_filter_done(&filter);
 }
 
 static void truncate_has_no_row_and_is_shown(void **state)
@@ -252,6 +328,10 @@ int main(void)
         cmocka_unit_test(a_row_whose_column_cannot_be_seen_is_not_shown),
         cmocka_unit_test(old_is_shown_only_of_a_row_that_could_be_seen),
         cmocka_unit_test(a_delete_is_shown_to_whom_the_row_belonged),
+        cmocka_unit_test(a_delete_without_its_row_is_shown_to_whom_that_belonged),
+        cmocka_unit_test(a_column_that_was_left_out_fits_nothing),
+        cmocka_unit_test(cut_tells_nothing_of_an_old_row_that_is_not_shown),
+        cmocka_unit_test(a_row_is_judged_however_deep_its_json_is),
         cmocka_unit_test(truncate_has_no_row_and_is_shown),
         cmocka_unit_test(what_is_not_known_is_not_shown),
         cmocka_unit_test(filters_that_say_the_same_have_the_same_key),

@@ -6,7 +6,8 @@ static const struct selection nothing;
 
 static struct event *make_event(enum event_type type, const char *schema, const char *table, const char *id)
 {
-    const struct event_parts parts = {type, "{}", 2, schema, table, id};
+    const struct event_parts parts = {
+        .type = type, .json = "{}", .json_bytes = 2, .schema = schema, .table = table, .id = id};
     struct event *event = event_new(&parts);
 
     assert_non_null(event);

@@ -1,6 +1,7 @@
 #include "stream/statement.h"
 
 #include "base/limits.h"
+#include "stream/decode.h"
 #include "unit.h"
 
 #include <errno.h>
@@ -102,6 +103,43 @@ static void old_values_come_with_the_names_of_what_changed(void **state)
     assert_whole(BEGINNING, "{\"_\":1,\"row\":[1,2,3],\"old\":[1,2,3]}",
                  "{\"schema\":\"s\",\"table\":\"t\",\"type\":\"UPDATE\",\"id\":1,\"data\":{\"a\":1,\"b\":2,\"c\":3},"
                  "\"old\":{\"a\":1,\"b\":2,\"c\":3},\"changed\":[]}");
+}
+
+#define BY_UPDATE(type, more)                                                                                          \
+    "{\"_\":1,\"schema\":\"s\",\"table\":\"t\",\"type\":\"" type "\"," more "\"key\":[\"a\"],\"columns\":[\"a\","      \
+    "\"b\"]}"
+
+static void the_statement_may_have_been_another_one_than_the_type_says(void **state)
+{
+    (void)state;
+    assert_whole(
+        BY_UPDATE("INSERT", "\"op\":\"UPDATE\","), "{\"_\":1,\"row\":[1,2]}",
+        "{\"schema\":\"s\",\"table\":\"t\",\"type\":\"INSERT\",\"op\":\"UPDATE\",\"id\":1,\"data\":{\"a\":1,\"b\":2}}");
+    assert_whole(
+        BY_UPDATE("DELETE", "\"op\":\"DELETE\","), "{\"_\":1,\"row\":[1,2]}",
+        "{\"schema\":\"s\",\"table\":\"t\",\"type\":\"DELETE\",\"op\":\"DELETE\",\"id\":1,\"data\":{\"a\":1,\"b\":2}}");
+}
+
+static void a_delete_by_another_statement_has_no_data_and_says_what_was_there(void **state)
+{
+    struct json_slice whole;
+    struct statement statement = {0};
+    struct event *event;
+
+    (void)state;
+    assert_whole(BY_UPDATE("DELETE", "\"op\":\"UPDATE\","), "{\"_\":1,\"row\":[1,{\"x\":2}]}",
+                 "{\"schema\":\"s\",\"table\":\"t\",\"type\":\"DELETE\",\"op\":\"UPDATE\",\"id\":1,\"data\":null,"
+                 "\"_was\":{\"a\":1,\"b\":{\"x\":2}}}");
+    assert_true(begin(&statement, BY_UPDATE("DELETE", "\"op\":\"UPDATE\",")));
+    assert_int_equal(expand(&statement, "{\"_\":1,\"row\":[7,2]}", &whole), 0);
+    assert_int_equal(decode_payload("c", whole.text, whole.size_bytes, &event), 0);
+    assert_string_equal(event_json(event), "{\"channel\":\"c\",\"schema\":\"s\",\"table\":\"t\",\"type\":\"DELETE\","
+                                           "\"op\":\"UPDATE\",\"id\":7,\"data\":null}");
+    assert_string_equal(event_was(event), "{\"a\":7,\"b\":2}");
+    event_unref(event);
+    assert_false(begin(&statement, BY_UPDATE("DELETE", "\"op\":null,")));
+    assert_false(begin(&statement, BY_UPDATE("DELETE", "\"op\":\"UPDATE\",\"op\":\"UPDATE\",")));
+    statement_done(&statement);
 }
 
 static void a_row_belongs_to_the_last_statement_or_to_none(void **state)
@@ -227,6 +265,8 @@ int main(void)
         cmocka_unit_test(names_stand_as_they_came),
         cmocka_unit_test(the_key_may_be_none_several_columns_or_come_with_the_row),
         cmocka_unit_test(old_values_come_with_the_names_of_what_changed),
+        cmocka_unit_test(the_statement_may_have_been_another_one_than_the_type_says),
+        cmocka_unit_test(a_delete_by_another_statement_has_no_data_and_says_what_was_there),
         cmocka_unit_test(a_row_belongs_to_the_last_statement_or_to_none),
         cmocka_unit_test(a_row_belongs_to_the_session_that_sent_its_statement),
         cmocka_unit_test(a_row_has_as_many_values_as_there_are_columns),

@@ -17,7 +17,7 @@ static void assert_taken(const char *body, const char *schema, const char *table
     struct buffer problem;
 
     buffer_init(&problem, 1000);
-    if (trigger_definition_parse(body, strlen(body), &definition, &problem) != 0)
+    if (trigger_definition_parse((struct json_slice){body, strlen(body)}, false, &definition, &problem) != 0)
         fail_msg("%s: %s", body, buffer_text(&problem));
     assert_int_equal(buffer_size(&problem), 0);
     assert_string_equal(definition.schema, schema);
@@ -35,7 +35,7 @@ static void assert_refused(const char *body, int expected_error, const char *exp
     struct buffer problem;
 
     buffer_init(&problem, 1000);
-    int error = trigger_definition_parse(body, strlen(body), &definition, &problem);
+    int error = trigger_definition_parse((struct json_slice){body, strlen(body)}, false, &definition, &problem);
     if (error != expected_error)
         fail_msg("%d for %s", error, body);
     if (!strstr(buffer_text(&problem), expected_part))
@@ -136,8 +136,8 @@ static void control_characters_and_nul_in_names_are_refused(void **state)
 static void operations_are_a_list_of_known_ones_each_once(void **state)
 {
     static const char *const OPERATIONS[] = {
-        "[]",   "[\"INSERT\",\"INSERT\"]", "[\"insert\"]",     "[\"MERGE\"]", "\"INSERT\"", "[1]", "[null]",
-        "null", "{\"INSERT\":true}",       "[\"INSERT\",\"\"]"};
+        "[]",   "[\"INSERT\",\"INSERT\"]", "[\"insert\"]",      "[\"MERGE\"]",        "\"INSERT\"", "[1]", "[null]",
+        "null", "{\"INSERT\":true}",       "[\"INSERT\",\"\"]", "[\"INSERT\\u0000\"]"};
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(OPERATIONS); i++) {
@@ -158,7 +158,8 @@ static void the_database_gets_a_checked_and_completed_definition(void **state)
 
     (void)state;
     buffer_init(&problem, 1000);
-    assert_int_equal(trigger_definition_parse(body, strlen(body), &definition, &problem), 0);
+    assert_int_equal(trigger_definition_parse((struct json_slice){body, strlen(body)}, false, &definition, &problem),
+                     0);
     assert_string_equal(
         definition.json,
         "{\"schema\":\"public\",\"table\":\"t\",\"channel\":\"t_changes\",\"operations\":[\"INSERT\",\"DELETE\"]"
@@ -168,6 +169,63 @@ static void the_database_gets_a_checked_and_completed_definition(void **state)
         "1.50]},{\"column\":\"m\",\"op\":\"is null\"}]}");
     trigger_definition_done(&definition);
     buffer_done(&problem);
+}
+
+/* The definition as the database gets it, behind the operations. Good until the next call. */
+static const char *rest_of_json(const char *body, bool whole_channel)
+{
+    static char rest[1000];
+    struct trigger_definition definition = {0};
+    struct buffer problem;
+
+    buffer_init(&problem, 1000);
+    if (trigger_definition_parse((struct json_slice){body, strlen(body)}, whole_channel, &definition, &problem) != 0)
+        fail_msg("%s: %s", body, buffer_text(&problem));
+    snprintf(rest, sizeof(rest), "%s", strchr(definition.json, ']') + 1);
+    trigger_definition_done(&definition);
+    buffer_done(&problem);
+    return rest;
+}
+
+static void what_is_to_be_agreed_to_is_passed_on(void **state)
+{
+    (void)state;
+    assert_string_equal(rest_of_json("{\"table\":\"t\",\"always\":true,\"row_security\":\"ignored\","
+                                     "\"prepare_transaction\":\"fails\"}",
+                                     false),
+                        ",\"always\":true,\"row_security\":\"ignored\",\"prepare_transaction\":\"fails\"}");
+    assert_string_equal(rest_of_json("{\"table\":\"t\",\"always\":false}", false), "}");
+}
+
+static void any_other_word_than_the_one_is_refused_with_what_that_means(void **state)
+{
+    static const char *const OTHERS[] = {"true",        "false", "null",          "\"\"", "1",
+                                         "\"refused\"", "[]",    "[\"ignored\"]", "{}",   "\"ignored\\u0000\""};
+    char body[100];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(OTHERS); i++) {
+        snprintf(body, sizeof(body), "{\"table\":\"t\",\"row_security\":%s}", OTHERS[i]);
+        assert_refused(
+            body, -EPROTO,
+            "`row_security` must be \"ignored\", which means that all who may read the channel get all rows, "
+            "or be left out.");
+        snprintf(body, sizeof(body), "{\"table\":\"t\",\"prepare_transaction\":%s}", OTHERS[i]);
+        assert_refused(body, -EPROTO,
+                       "`prepare_transaction` must be \"fails\", which means that PREPARE TRANSACTION fails after a "
+                       "change of this table, or be left out.");
+    }
+    assert_refused("{\"table\":\"t\",\"always\":\"true\"}", -EPROTO, "`always` must be true or false.");
+    assert_refused("{\"table\":\"t\",\"always\":null}", -EPROTO, "`always` must be true or false.");
+}
+
+static void a_whole_channel_is_asked_for_outside_of_the_definition(void **state)
+{
+    (void)state;
+    assert_string_equal(rest_of_json("{\"table\":\"t\",\"durable\":true}", true),
+                        ",\"durable\":true,\"whole_channel\":true}");
+    assert_string_equal(rest_of_json("{\"table\":\"t\"}", true), ",\"whole_channel\":true}");
+    assert_refused("{\"table\":\"t\",\"whole_channel\":true}", -EPROTO, "`whole_channel` is not known");
 }
 
 static void conditions_that_make_no_sense_are_refused(void **state)
@@ -183,6 +241,7 @@ static void conditions_that_make_no_sense_are_refused(void **state)
         "[{\"column\":\"a\",\"op\":\"in\",\"value\":[]}]",
         "[{\"column\":\"a\",\"op\":\"in\",\"value\":1}]",
         "[{\"column\":\"a\",\"op\":\"is null\",\"value\":1}]",
+        "[{\"column\":\"a\",\"op\":\"is null\\u0000\"}]",
         "[{\"column\":\"a\",\"op\":\"=\",\"value\":1,\"x\":2}]",
         "[{\"column\":\"a\",\"op\":\"=\",\"value\":99999999999999999999}]",
         "[{\"column\":\"\",\"op\":\"=\",\"value\":1}]",
@@ -204,6 +263,7 @@ static void an_unknown_member_is_named(void **state)
     assert_refused("{\"Table\":\"t\"}", -EPROTO, "`Table` is not known");
     assert_refused("{\"\":1}", -EPROTO, "`` is not known");
     assert_refused("{\"table\":\"t\",\"level\":\"rows\"}", -EPROTO, "`level` must be \"row\" or \"statement\".");
+    assert_refused("{\"table\":\"t\",\"level\":\"row\\u0000\"}", -EPROTO, "`level` must be \"row\" or \"statement\".");
 }
 
 static void a_trigger_name_is_short_and_plain(void **state)
@@ -232,6 +292,9 @@ int main(void)
         cmocka_unit_test(control_characters_and_nul_in_names_are_refused),
         cmocka_unit_test(operations_are_a_list_of_known_ones_each_once),
         cmocka_unit_test(the_database_gets_a_checked_and_completed_definition),
+        cmocka_unit_test(what_is_to_be_agreed_to_is_passed_on),
+        cmocka_unit_test(any_other_word_than_the_one_is_refused_with_what_that_means),
+        cmocka_unit_test(a_whole_channel_is_asked_for_outside_of_the_definition),
         cmocka_unit_test(conditions_that_make_no_sense_are_refused),
         cmocka_unit_test(an_unknown_member_is_named),
         cmocka_unit_test(a_trigger_name_is_short_and_plain),

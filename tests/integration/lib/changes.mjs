@@ -110,8 +110,10 @@ function expanded(statement, { row, old, id, n }) {
     const named = (items) => `{${columns.map((name, i) => `${name}:${items[i]}`).join()}}`;
     const value = (name) => values[columns.indexOf(name)];
     id ??= key.length === 0 ? "null" : key.length === 1 ? value(key[0]) : `{${key.map((name) => `${name}:${value(name)}`).join()}}`;
-    const { schema, table, type } = statement;
-    let change = `{"schema":${schema},"table":${table},"type":${type},"_":${n ?? statement._},"id":${id},"data":${named(values)}`;
+    const { schema, table, type, op } = statement;
+    const gone = op !== undefined && type === '"DELETE"' && op !== type; // by another statement: its row is for filters
+    let change = `{"schema":${schema},"table":${table},"type":${type}${op ? `,"op":${op}` : ""},"_":${n ?? statement._},"id":${id}`;
+    change += gone ? `,"data":null,"_was":${named(values)}` : `,"data":${named(values)}`;
     if (old) change += `,"old":${named(json(old))},"changed":[${columns.filter((_, i) => values[i] !== json(old)[i])}]`;
     return `${change}}`;
 }
