@@ -153,7 +153,7 @@ AS $$
 BEGIN
     lease := coalesce(pg_sequence_last_value('tuplecast.lead_lease'), 0);
     session := lease & 4294967295;
-    is_gone := NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = session AND a.datname = current_database());
+    is_gone := session = pg_backend_pid() OR NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = session AND a.datname = current_database());
     RETURN NEXT;
 END
 $$;
@@ -167,11 +167,11 @@ DECLARE
 BEGIN
     LOCK TABLE tuplecast.state IN SHARE UPDATE EXCLUSIVE MODE; -- one at a time
     SELECT * INTO lead FROM tuplecast.find_lead();
-    IF lead.lease IS DISTINCT FROM seen AND NOT lead.is_gone AND lead.session <> pg_backend_pid() THEN
+    IF lead.lease IS DISTINCT FROM seen AND NOT lead.is_gone THEN
         RETURN NULL;
     END IF;
     PERFORM setval('tuplecast.lead_lease', ((lead.lease >> 32) + 1) << 32 | pg_backend_pid()), setval('tuplecast.lead_asleep', 1),
-            pg_notify('tuplecast', 'alive');
+            pg_notify('tuplecast', 'lead');
     RETURN pg_sequence_last_value('tuplecast.lead_lease');
 END
 $$;
@@ -197,7 +197,7 @@ CREATE FUNCTION tuplecast.resign_lead() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM setval('tuplecast.lead_lease', lease >> 32 << 32), pg_notify('tuplecast', 'alive')
+    PERFORM setval('tuplecast.lead_lease', lease >> 32 << 32), pg_notify('tuplecast', 'lead')
        FROM pg_sequence_last_value('tuplecast.lead_lease') lease WHERE (lease & 4294967295) = pg_backend_pid();
 END
 $$;
@@ -534,7 +534,7 @@ $$;
 -- Each call does a bounded part, and says whether there is more. It takes no lock that it would have to wait for longer than 5 ms, and only on
 -- partitions that nobody writes to, so no writer waits for it.
 CREATE FUNCTION tuplecast.retain(max_age interval, max_bytes bigint)
-    RETURNS TABLE (bytes bigint, oldest_at timestamptz, ticks bigint, dropped bigint, has_more boolean)
+    RETURNS TABLE (bytes bigint, oldest_age_s bigint, ticks bigint, dropped bigint, has_more boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET jit = off
 AS $$
@@ -597,7 +597,8 @@ BEGIN
     has_more := has_more OR was.deleted_tick + portion < kept.number;
     UPDATE tuplecast.state SET oldest_tick = coalesce(cutoff, was.oldest_tick), deleted_tick = least(kept.number, was.deleted_tick + portion),
            rotated_at = was.rotated_at;
-    SELECT t.at INTO oldest_at FROM tuplecast.tick t WHERE t.number >= least(kept.number, was.deleted_tick + portion) ORDER BY t.number LIMIT 1;
+    SELECT extract(epoch FROM clock_timestamp() - t.at)::bigint INTO oldest_age_s
+      FROM tuplecast.tick t WHERE t.number >= least(kept.number, was.deleted_tick + portion) ORDER BY t.number LIMIT 1;
     ticks := newest - least(kept.number, was.deleted_tick + portion) + 1;
     RETURN NEXT;
 END

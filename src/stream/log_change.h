@@ -13,6 +13,7 @@ struct log_change {
     struct json_slice id;   /* JSON */
     struct json_slice data; /* JSON; empty: left out, because it is too large */
     struct json_slice old;  /* ,"old":..,"changed":.. or empty */
+    struct json_slice lost; /* "data.shape","old.shape": columns that the writer had to leave out; or empty */
     int64_t at_us;          /* microseconds since 1970, UTC */
     bool old_left_out;
 };
