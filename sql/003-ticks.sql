@@ -587,7 +587,7 @@ BEGIN
     END IF;
     SELECT max(t.number) INTO cutoff FROM (SELECT k.number, k.at FROM tuplecast.tick k WHERE k.number > kept.number ORDER BY k.number LIMIT portion) t
      WHERE t.at < clock_timestamp() - max_age;
-    has_more := has_more OR cutoff >= kept.number + portion;
+    has_more := has_more OR coalesce(cutoff >= kept.number + portion, false);
     IF bytes > max_bytes AND cutoff IS NULL AND newest > kept.number THEN
         cutoff := kept.number + 1 + (newest - kept.number) / 8; -- too much: an eighth of the ticks goes
         cutoff := least(cutoff, newest);

@@ -12,7 +12,7 @@
  * fell asleep. tests/model/check runs it, and once more with each MISTAKE, which must then be found. */
 
 #define WRITERS 2
-#define TRANSACTIONS 2
+#define TRANSACTIONS 3
 #define QUIET_TICKS 2
 
 mtype = { awake, drowsy, resting };
@@ -77,7 +77,7 @@ end:    if
         if
         :: snapshot > ticked -> ticked = snapshot; quiet = 0; woken = woken || mode == drowsy
         :: else ->
-            quiet++;
+            quiet = quiet + (mode == awake);
             if
 #ifdef MISTAKE_REST_AT_ONCE
             :: mode == drowsy -> mode = resting
