@@ -12,7 +12,7 @@
  * fell asleep. tests/model/check runs it, and once more with each MISTAKE, which must then be found. */
 
 #define WRITERS 2
-#define TRANSACTIONS 3
+#define TRANSACTIONS 2
 #define QUIET_TICKS 2
 
 mtype = { awake, drowsy, resting };
