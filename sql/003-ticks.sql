@@ -585,17 +585,18 @@ BEGIN
         PERFORM setval('tuplecast.log_id', ((last_value >> 40) + 1) << 40) FROM tuplecast.log_id;
         was.rotated_at := clock_timestamp();
     END IF;
-    SELECT max(t.number) INTO cutoff FROM (SELECT k.number, k.at FROM tuplecast.tick k WHERE k.number > kept.number ORDER BY k.number LIMIT portion) t
-     WHERE t.at < clock_timestamp() - max_age;
-    has_more := has_more OR coalesce(cutoff >= kept.number + portion, false);
-    IF bytes > max_bytes AND cutoff IS NULL AND newest > kept.number THEN
-        cutoff := kept.number + 1 + (newest - kept.number) / 8; -- too much: an eighth of the ticks goes
-        cutoff := least(cutoff, newest);
+    -- Up to the first one that is not too old.
+    SELECT t.number - 1 INTO cutoff FROM (SELECT k.number, k.at FROM tuplecast.tick k WHERE k.number > kept.number ORDER BY k.number LIMIT portion) t
+     WHERE t.at >= clock_timestamp() - max_age ORDER BY t.number LIMIT 1;
+    cutoff := coalesce(cutoff, least(kept.number + portion, newest));
+    has_more := has_more OR cutoff = kept.number + portion;
+    IF bytes > max_bytes AND cutoff = kept.number THEN
+        cutoff := least(kept.number + 1 + (newest - kept.number) / 8, newest); -- too much: an eighth of the ticks goes
     END IF;
     -- Numbers have no holes, so the first of a portion is where the portion before ended.
     DELETE FROM tuplecast.tick t WHERE t.number >= was.deleted_tick AND t.number < least(kept.number, was.deleted_tick + portion);
     has_more := has_more OR was.deleted_tick + portion < kept.number;
-    UPDATE tuplecast.state SET oldest_tick = coalesce(cutoff, was.oldest_tick), deleted_tick = least(kept.number, was.deleted_tick + portion),
+    UPDATE tuplecast.state SET oldest_tick = cutoff, deleted_tick = least(kept.number, was.deleted_tick + portion),
            rotated_at = was.rotated_at;
     SELECT extract(epoch FROM clock_timestamp() - t.at)::bigint INTO oldest_age_s
       FROM tuplecast.tick t WHERE t.number >= least(kept.number, was.deleted_tick + portion) ORDER BY t.number LIMIT 1;

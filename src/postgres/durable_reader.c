@@ -185,8 +185,8 @@ static void lead(struct durable_reader *reader)
         reader->woken = false;
         make_tick(reader, true);
     } else if (waited_ms >= period_ms) {
-        if (reader->mode == MODE_DROWSY && 2 * reader->pause_ms <= PAUSE_MS)
-            reader->pause_ms *= 2;
+        if (reader->mode == MODE_DROWSY && reader->pause_ms < PAUSE_MS)
+            reader->pause_ms = 2 * reader->pause_ms < PAUSE_MS ? 2 * reader->pause_ms : PAUSE_MS;
         make_tick(reader, false);
     } else if (reader->mode == MODE_LEAD && reader->quiet_ticks >= QUIET_TICKS << reader->alarms) {
         reader->woken = false;
