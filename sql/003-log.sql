@@ -1,9 +1,5 @@
 -- tuplecast, version 3: durable channels. A trigger writes each change to a log, in the writer's own transaction; gateways read it.
 -- Here is what writes it; 003-ticks.sql is what gateways call.
---
--- Sequence order is not commit order, so "everything above the last id" loses what commits late. Instead one gateway, the lead, records a
--- snapshot about every 20 ms, a tick. What is visible in a tick and not in the one before is its batch; its events get dense numbers from the
--- tick's base on. Every gateway that reads the tick gives the same numbers, and a nonce tells this history from another one.
 
 INSERT INTO tuplecast.version (version) VALUES (3);
 
@@ -19,6 +15,7 @@ CREATE TABLE tuplecast.log (
     id_json text NOT NULL,
     data text,          -- the row as JSON; null: too large to be JSON at all
     old text,           -- ,"old":{...},"changed":[...] when they are wanted
+    lost text,          -- columns that could not be made JSON, as members of an array: "data.shape","old.shape"
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) PARTITION BY LIST (((id >> 40) & 7));
 CREATE INDEX ON tuplecast.log (xid, id);
@@ -30,50 +27,19 @@ BEGIN
 END
 $$;
 
--- The events with the numbers base + 1 to base + count: transaction by transaction, and each transaction's in the order of their log ids. The
--- order of the transactions is found once, by the lead, and is then the same for everybody.
-CREATE TABLE tuplecast.tick (
-    number bigint PRIMARY KEY,
-    base bigint NOT NULL,
-    count bigint NOT NULL,
-    nonce text NOT NULL,
-    snapshot pg_snapshot NOT NULL, -- what it sees is in this tick or an earlier one
-    at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    channels text,          -- the names of the events' channels, with line feeds between; null: too many to list
-    low xid8 NOT NULL,      -- of its transactions, those below were in flight when the tick before was made
-    xids xid8[] NOT NULL,   -- its transactions
-    sizes integer[] NOT NULL -- how many events each of them has
-);
-CREATE INDEX ON tuplecast.tick (base);
-
-CREATE TABLE tuplecast.state (
-    one boolean PRIMARY KEY DEFAULT true CHECK (one),
-    oldest_tick bigint NOT NULL DEFAULT 0, -- what was before it and in it is not kept
-    rotated_at timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-INSERT INTO tuplecast.state DEFAULT VALUES;
-
-CREATE FUNCTION tuplecast.new_nonce() RETURNS text
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT string_agg(substr('0123456789abcdefghijklmnopqrstuvwxyz', 1 + get_byte(b, i) % 36, 1), '')
-      FROM (SELECT uuid_send(gen_random_uuid())) AS u (b), generate_series(0, 5) i
-$$;
-INSERT INTO tuplecast.tick (number, base, count, nonce, snapshot, low, xids, sizes)
-VALUES (0, 0, 0, tuplecast.new_nonce(), pg_current_snapshot(), '0', '{}', '{}');
-
 ------------------------------------------------------------------------------------------------------------------------------------------
 -- Writing
 ------------------------------------------------------------------------------------------------------------------------------------------
 
--- The lead holds this lock while it sleeps; a writer that does not get its share wakes it. NOTIFY takes a lock on the whole database at
--- commit, so it is sent only then.
+-- Writers tell the lead only when it sleeps, because NOTIFY takes a lock on the whole database at commit. They look after their INSERT: whoever found
+-- it awake had a number by then (fall_asleep() in 003-ticks.sql). Where transactions can be prepared, nobody tells it: after a NOTIFY they could not.
 CREATE FUNCTION tuplecast.wake_lead() RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
-    IF NOT pg_try_advisory_xact_lock_shared(1953853548, 1) THEN
-        PERFORM pg_notify('tuplecast', 'wake');
+    IF pg_catalog.pg_sequence_last_value('tuplecast.lead_asleep') OPERATOR(pg_catalog.=) 2
+       AND pg_catalog.current_setting('max_prepared_transactions') OPERATOR(pg_catalog.=) '0' THEN
+        PERFORM pg_catalog.pg_notify('tuplecast', 'wake');
     END IF;
 END
 $$;
@@ -138,7 +104,8 @@ BEGIN
         SELECT TG_ARGV[0], event_head, coalesce((n.row_json OPERATOR(pg_catalog.->) key)::pg_catalog.text, 'null'), n.row_json
           FROM (SELECT CASE WHEN pg_catalog.pg_column_size(r.*) OPERATOR(pg_catalog.<) 100000000 THEN pg_catalog.row_to_json(r.*) END AS row_json
                   FROM changed_rows r OFFSET 0) n;
-        IF FOUND AND NOT pg_catalog.pg_try_advisory_xact_lock_shared(1953853548, 1) THEN
+        IF FOUND AND pg_catalog.pg_sequence_last_value('tuplecast.lead_asleep') OPERATOR(pg_catalog.=) 2
+                AND pg_catalog.current_setting('max_prepared_transactions') OPERATOR(pg_catalog.=) '0' THEN
             PERFORM pg_catalog.pg_notify('tuplecast', 'wake');
         END IF;
         RETURN NULL;
@@ -210,7 +177,8 @@ BEGIN
         SELECT %L, %L, %s, %s FROM changed_rows n WHERE $current
     ) c;
     IF FOUND THEN
-        IF NOT pg_catalog.pg_try_advisory_xact_lock_shared(1953853548, 1) THEN
+        IF pg_catalog.pg_sequence_last_value('tuplecast.lead_asleep') OPERATOR(pg_catalog.=) 2
+                AND pg_catalog.current_setting('max_prepared_transactions') OPERATOR(pg_catalog.=) '0' THEN
             PERFORM pg_catalog.pg_notify('tuplecast', 'wake');
         END IF;
         RETURN NULL;

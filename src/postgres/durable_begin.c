@@ -43,6 +43,7 @@ void durable_ask_names(struct durable_reader *reader)
 {
     text_list_done(&reader->names);
     reader->names_changed = reader->names_cut = false;
+    reader->names_asked_ms = loop_turn_ms(reader->loop);
     durable_ask(reader, "SELECT tuplecast.durable_channels()", NULL, 0, on_name, on_names);
 }
 
@@ -123,7 +124,7 @@ static void on_session_row(void *context, const PGresult *row, int number)
     struct durable_reader *reader = context;
 
     (void)number;
-    /* Who tells another session's number is not the server. Locks of a session are of no use behind a pooler. */
+    /* Who tells another session's number is not the server. The lead is known by its session. */
     if (durable_number(row, 0) != query_queue_session(reader->queue))
         snprintf(reader->refusal, sizeof(reader->refusal),
                  "there is a pooler between this gateway and the database: connect to the server itself (one that "
@@ -148,8 +149,9 @@ static void on_check(void *context, const char *sqlstate, const char *message)
         return;
     }
     reader->stats.problem[0] = '\0';
-    durable_set_mode(reader, MODE_FOLLOWER);
-    reader->life_ms = loop_turn_ms(reader->loop);
+    durable_step_down(reader);
+    reader->lease = 0;
+    reader->lead_is_gone = false;
     check_position(reader);
 }
 

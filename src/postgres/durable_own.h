@@ -8,7 +8,8 @@
 
 enum { DURABLE_POLL_MS = 1100, DURABLE_TICKS_MAX = 1000, DURABLE_NUMBER_BYTES = 24 };
 
-enum mode { MODE_OFF, MODE_FOLLOWER, MODE_LEAD, MODE_ASLEEP };
+/* The lead is drowsy when writers wake it, but some of them may not know that yet: it looks now and then. */
+enum mode { MODE_OFF, MODE_FOLLOWER, MODE_LEAD, MODE_DROWSY, MODE_ASLEEP };
 
 struct tick {
     int64_t number;
@@ -29,16 +30,27 @@ struct durable_reader {
     bool ever_up; /* the hub has a position */
     bool busy;    /* a query is on its way: its answer goes on */
     bool stopping;
-    bool names_changed;    /* triggers were put or dropped */
-    bool names_cut;        /* of those being collected some are missing */
-    bool woken, hinted;    /* by a writer; by the lead's tick */
-    bool is_held;          /* there are changes that cannot be told yet */
-    bool position_checked; /* since the connection is up */
-    int64_t last;          /* the last tick that was read completely */
-    int quiet_ticks;
-    int64_t polled_ms, life_ms; /* the last poll; the last sign of life of the lead */
-    int lead_session;           /* that holds the lead's lock; 0: not known */
-    int claimant;               /* another one gave a sign of life: is it the lead now? 0: none */
+    bool position_checked;  /* since the connection is up */
+    bool names_changed;     /* triggers were put or dropped */
+    bool names_cut;         /* of those being collected some are missing */
+    int64_t names_asked_ms; /* not too often: anybody can say that they changed */
+    int64_t last;           /* the last tick that was read completely */
+    int64_t polled_ms;      /* the last poll, or tick that was made */
+    int64_t life_ms;        /* the last sign of life: the lead's, or ours when we are it */
+
+    /* The lead. */
+    bool woken;                     /* by a writer */
+    int alarms;                     /* that nothing was found behind, since something was */
+    bool is_held;                   /* there are changes that cannot be told yet */
+    bool is_lead;                   /* as the database says */
+    int quiet_ticks;                /* that found nothing, one after the other */
+    int64_t asleep_xid, oldest_xid; /* see tuplecast.fall_asleep(); 0: it may not sleep */
+    int64_t pause_ms;               /* while it is drowsy */
+
+    /* The others. */
+    int64_t lease; /* the lead's, as last seen; 0: none yet */
+    bool lead_is_gone;
+    bool hinted, rumoured; /* by the lead, or by anybody, that there is something to be read */
 
     struct tick ticks[DURABLE_TICKS_MAX]; /* to be read */
     size_t tick_count, tick_first;
@@ -59,6 +71,9 @@ void durable_ask(struct durable_reader *reader, const char *sql, const char *con
 /* At the end of a query: whether it went wrong, and nothing else is to be done; the connection is then made anew, and
  * everything looked at again. */
 bool durable_failed(struct durable_reader *reader, const char *sqlstate, const char *message);
+
+/* Another gateway is the lead. */
+void durable_step_down(struct durable_reader *reader);
 
 /* What is to be done next, if nothing is on its way. */
 void durable_go_on(struct durable_reader *reader);

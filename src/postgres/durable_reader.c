@@ -12,6 +12,10 @@ enum {
     DEADLINE_MS = 30000,
     STALE_MS = 1700, /* a lead that was not heard of for so long is replaced */
     QUIET_TICKS = 2, /* that found nothing, before the lead goes to sleep */
+    ALARMS_MAX = 5,  /* that it stays awake longer after, twice as long each time */
+    PAUSE_MS = 250,  /* the longest one of a drowsy lead */
+    RUMOUR_MS = 100, /* what is not the lead's own word makes us look no sooner */
+    NAMES_MS = 100,
 };
 
 void durable_send(struct durable_reader *reader, const struct query *query)
@@ -70,7 +74,24 @@ bool durable_failed(struct durable_reader *reader, const char *sqlstate, const c
     return true;
 }
 
+/* Sleeps for so long at most. */
+static void wait_for(struct durable_reader *reader, int64_t wait_ms)
+{
+    int64_t names_ms = reader->names_asked_ms + NAMES_MS - loop_turn_ms(reader->loop);
+
+    if (reader->names_changed && names_ms < wait_ms)
+        wait_ms = names_ms;
+    loop_timer_set(&reader->timer, wait_ms, 0);
+}
+
 /* The lead. */
+
+void durable_step_down(struct durable_reader *reader)
+{
+    durable_set_mode(reader, MODE_FOLLOWER);
+    reader->life_ms = loop_turn_ms(reader->loop);
+    reader->polled_ms = 0;
+}
 
 static void on_tick_row(void *context, const PGresult *row, int number)
 {
@@ -79,21 +100,32 @@ static void on_tick_row(void *context, const PGresult *row, int number)
     (void)number;
     durable_add_tick(reader, row, 0);
     reader->is_held |= PQgetvalue(row, 0, 5)[0] == 't';
+    reader->oldest_xid = durable_number(row, 6);
+    reader->is_lead = PQgetvalue(row, 0, 7)[0] == 't';
 }
 
 static void on_tick(void *context, const char *sqlstate, const char *message)
 {
     struct durable_reader *reader = context;
+    bool is_taken = sqlstate && strcmp(sqlstate, "23505") == 0; /* the tick's number, by another lead */
 
-    if (durable_failed(reader, sqlstate, message))
+    if (!is_taken && durable_failed(reader, sqlstate, message))
         return;
-    reader->quiet_ticks = reader->tick_first < reader->tick_count || reader->is_held ? 0 : reader->quiet_ticks + 1;
-    if (reader->quiet_ticks == 0 && reader->mode == MODE_ASLEEP)
+    reader->busy = false;
+    bool any = reader->tick_first < reader->tick_count;
+    reader->quiet_ticks = any || reader->is_held ? 0 : reader->quiet_ticks + 1;
+    if (any)
+        reader->alarms = 0;
+    if (is_taken || !reader->is_lead)
+        durable_step_down(reader);
+    else if (reader->mode > MODE_LEAD && reader->quiet_ticks == 0)
         reader->woken = true;
+    else if (reader->mode == MODE_DROWSY && reader->asleep_xid > 0 && reader->oldest_xid >= reader->asleep_xid)
+        durable_set_mode(reader, MODE_ASLEEP);
     durable_go_on(reader);
 }
 
-/* wake: writers are told first that we are awake; who knows it is seen by this tick or a later one. */
+/* wake: writers are told first that we are awake. */
 static void make_tick(struct durable_reader *reader, bool wake)
 {
     int64_t now_ms = loop_turn_ms(reader->loop);
@@ -107,11 +139,11 @@ static void make_tick(struct durable_reader *reader, bool wake)
         reader->life_ms = now_ms;
     reader->is_held = false;
     durable_ask(reader,
-                sign   ? "SELECT t.* FROM (SELECT pg_catalog.pg_notify('tuplecast', 'alive')) a LEFT JOIN "
-                         "tuplecast.make_tick($1, $2) t ON "
-                         "true"
-                : wake ? "SELECT t.* FROM (SELECT tuplecast.wake()) w LEFT JOIN tuplecast.make_tick($1, $2) t ON true"
-                       : "SELECT * FROM tuplecast.make_tick($1, $2)",
+                sign   ? "SELECT t.*, r.is_lead FROM (SELECT tuplecast.renew_lead()) r (is_lead) LEFT JOIN "
+                         "tuplecast.make_tick($1, $2) t ON true"
+                : wake ? "SELECT t.*, true FROM (SELECT tuplecast.wake_up()) w LEFT JOIN "
+                         "tuplecast.make_tick($1, $2) t ON true"
+                       : "SELECT t.*, true FROM tuplecast.make_tick($1, $2) t",
                 parameters, 2, on_tick_row, on_tick);
 }
 
@@ -120,8 +152,7 @@ static void on_asleep_row(void *context, const PGresult *row, int number)
     struct durable_reader *reader = context;
 
     (void)number;
-    if (PQgetvalue(row, 0, 0)[0] == 't')
-        durable_set_mode(reader, MODE_ASLEEP);
+    reader->asleep_xid = durable_number(row, 0);
 }
 
 static void on_asleep(void *context, const char *sqlstate, const char *message)
@@ -130,52 +161,93 @@ static void on_asleep(void *context, const char *sqlstate, const char *message)
 
     if (durable_failed(reader, sqlstate, message))
         return;
+    durable_set_mode(reader, MODE_DROWSY);
     reader->quiet_ticks = 0;
+    reader->pause_ms = reader->options.tick_ms;
     /* Somebody may have written between the last tick and falling asleep. */
-    if (reader->mode == MODE_ASLEEP)
-        make_tick(reader, false);
-    else
-        durable_go_on(reader);
+    make_tick(reader, false);
+}
+
+static int64_t lead_period_ms(struct durable_reader *reader)
+{
+    return reader->mode == MODE_LEAD     ? reader->options.tick_ms
+           : reader->mode == MODE_DROWSY ? reader->pause_ms
+                                         : DURABLE_POLL_MS;
 }
 
 static void lead(struct durable_reader *reader)
 {
-    int64_t waited_ms = loop_turn_ms(reader->loop) - reader->polled_ms;
-    int64_t period_ms = reader->mode == MODE_ASLEEP ? DURABLE_POLL_MS : reader->options.tick_ms;
+    int64_t waited_ms = loop_turn_ms(reader->loop) - reader->polled_ms, period_ms = lead_period_ms(reader);
 
-    if (reader->mode == MODE_ASLEEP && reader->woken) {
+    if (reader->mode > MODE_LEAD && reader->woken) {
         durable_set_mode(reader, MODE_LEAD);
         reader->quiet_ticks = 0;
         reader->woken = false;
         make_tick(reader, true);
     } else if (waited_ms >= period_ms) {
-        reader->woken = false;
+        if (reader->mode == MODE_DROWSY && reader->pause_ms < PAUSE_MS)
+            reader->pause_ms = 2 * reader->pause_ms < PAUSE_MS ? 2 * reader->pause_ms : PAUSE_MS;
         make_tick(reader, false);
-    } else if (reader->mode == MODE_LEAD && reader->quiet_ticks >= QUIET_TICKS) {
-        durable_ask(reader, "SELECT tuplecast.try_sleep()", NULL, 0, on_asleep_row, on_asleep);
+    } else if (reader->mode == MODE_LEAD && reader->quiet_ticks >= QUIET_TICKS << reader->alarms) {
+        reader->woken = false;
+        reader->asleep_xid = 0;
+        durable_ask(reader, "SELECT tuplecast.fall_asleep()", NULL, 0, on_asleep_row, on_asleep);
     } else {
-        loop_timer_set(&reader->timer, period_ms - waited_ms, 0);
+        wait_for(reader, period_ms - waited_ms);
     }
 }
 
 /* The others. */
 
-static void on_poll_row(void *context, const PGresult *row, int number)
+/* A row with the lease of who is the lead now; null: we are not. */
+static void on_claim_row(void *context, const PGresult *row, int number)
 {
     struct durable_reader *reader = context;
 
     (void)number;
+    if (PQgetisnull(row, 0, 0))
+        return;
+    if (!reader->lead_is_gone && reader->lease != 0)
+        log_warn("the lead of the durable channels gave no sign of life: replacing it");
+    durable_set_mode(reader, MODE_LEAD);
+    reader->quiet_ticks = reader->alarms = 0;
+    reader->woken = false;
+    reader->hinted = true; /* the lead before may have made a tick that we did not see */
+}
+
+static void on_claim(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (durable_failed(reader, sqlstate, message))
+        return;
+    reader->life_ms = loop_turn_ms(reader->loop);
+    reader->lead_is_gone = false;
+    durable_go_on(reader);
+}
+
+static void claim(struct durable_reader *reader, const char *sql)
+{
+    char lease[DURABLE_NUMBER_BYTES];
+    const char *const parameters[] = {lease};
+
+    snprintf(lease, sizeof(lease), "%" PRId64, reader->lease);
+    durable_ask(reader, sql, parameters, 1, on_claim_row, on_claim);
+}
+
+static void on_poll_row(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+    int64_t lease = durable_number(row, 0);
+
+    (void)number;
     durable_add_tick(reader, row, 2);
-    if (!PQgetisnull(row, 0, 1)) {
-        reader->lead_session = (int)durable_number(row, 1);
-        if (reader->lead_session == reader->claimant)
-            reader->life_ms = loop_turn_ms(reader->loop);
-        reader->claimant = 0;
-    }
-    if (PQgetvalue(row, 0, 0)[0] == 't' && reader->mode == MODE_FOLLOWER) {
-        durable_set_mode(reader, MODE_LEAD);
-        reader->hinted = true; /* the lead before may have made a tick that this answer did not see */
-    }
+    if (reader->mode != MODE_FOLLOWER)
+        return;
+    if (lease != reader->lease)
+        reader->life_ms = loop_turn_ms(reader->loop);
+    reader->lease = lease;
+    reader->lead_is_gone = PQgetvalue(row, 0, 1)[0] == 't';
 }
 
 static void on_poll(void *context, const char *sqlstate, const char *message)
@@ -186,55 +258,35 @@ static void on_poll(void *context, const char *sqlstate, const char *message)
         durable_go_on(reader);
 }
 
-static void on_deposed_row(void *context, const PGresult *row, int number)
-{
-    (void)context;
-    (void)number;
-    if (PQgetvalue(row, 0, 0)[0] == 't')
-        log_warn("the lead of the durable channels gave no sign of life: replacing it");
-}
-
-static void on_deposed(void *context, const char *sqlstate, const char *message)
-{
-    struct durable_reader *reader = context;
-
-    if (durable_failed(reader, sqlstate, message))
-        return;
-    reader->polled_ms = 0;
-    durable_go_on(reader);
-}
-
 static void poll_ticks(struct durable_reader *reader)
 {
     char last[DURABLE_NUMBER_BYTES];
-    const char *const parameters[] = {last, reader->lead_session == 0 || reader->claimant != 0 ? "t" : "f"};
-    bool follower = reader->mode == MODE_FOLLOWER;
+    const char *const parameters[] = {last};
 
     snprintf(last, sizeof(last), "%" PRId64, reader->last);
-    reader->hinted = false;
+    reader->hinted = reader->rumoured = false;
     reader->polled_ms = loop_turn_ms(reader->loop);
     durable_ask(reader,
-                follower ? "SELECT l.*, CASE WHEN $2 THEN tuplecast.lead_session() END, t.* FROM (SELECT "
-                           "tuplecast.try_lead()) l LEFT JOIN "
-                           "tuplecast.ticks_after($1) t ON true"
-                         : "SELECT false, NULL, t.* FROM tuplecast.ticks_after($1) t",
-                parameters, follower ? 2 : 1, on_poll_row, on_poll);
+                reader->mode == MODE_FOLLOWER ? "SELECT l.lease, l.is_gone, t.* FROM tuplecast.find_lead() l LEFT JOIN "
+                                                "tuplecast.ticks_after($1) t ON true"
+                                              : "SELECT 0, false, t.* FROM tuplecast.ticks_after($1) t",
+                parameters, 1, on_poll_row, on_poll);
 }
 
 static void follow(struct durable_reader *reader)
 {
-    int64_t now_ms = loop_turn_ms(reader->loop);
-    int64_t poll_at_ms = reader->polled_ms + DURABLE_POLL_MS, stale_at_ms = reader->life_ms + STALE_MS;
+    int64_t now_ms = loop_turn_ms(reader->loop), stale_ms = reader->life_ms + STALE_MS - now_ms;
+    int64_t wait_ms = reader->polled_ms + (reader->rumoured ? RUMOUR_MS : DURABLE_POLL_MS) - now_ms;
 
-    /* First, so that nobody can keep us from it by hints. */
-    if (now_ms >= stale_at_ms) {
-        reader->life_ms = now_ms;
-        durable_ask(reader, "SELECT tuplecast.depose()", NULL, 0, on_deposed_row, on_deposed);
-    } else if (now_ms >= poll_at_ms || reader->hinted) {
+    /* Hints are last, so that nobody can keep us from the rest by them. */
+    if (reader->lead_is_gone)
+        claim(reader, "SELECT tuplecast.claim_lead($1)");
+    else if (stale_ms <= 0)
+        claim(reader, "SELECT tuplecast.take_over($1)");
+    else if (wait_ms <= 0 || reader->hinted)
         poll_ticks(reader);
-    } else {
-        loop_timer_set(&reader->timer, (poll_at_ms < stale_at_ms ? poll_at_ms : stale_at_ms) - now_ms, 0);
-    }
+    else
+        wait_for(reader, wait_ms < stale_ms ? wait_ms : stale_ms);
 }
 
 /* What is to be done next, if nothing is on its way. */
@@ -245,7 +297,7 @@ void durable_go_on(struct durable_reader *reader)
     history_reader_set_lead(reader->history, reader->mode >= MODE_LEAD);
     if (reader->tick_first < reader->tick_count)
         durable_read_tick(reader);
-    else if (reader->names_changed)
+    else if (reader->names_changed && loop_turn_ms(reader->loop) - reader->names_asked_ms >= NAMES_MS)
         durable_ask_names(reader);
     else if (reader->mode != MODE_FOLLOWER && reader->hinted)
         poll_ticks(reader);
@@ -286,15 +338,26 @@ static void on_down(void *context, const char *reason)
     loop_timer_stop(&reader->timer);
 }
 
+/* Of another session than ours: who sent it is the server's word. */
+static void hear_lead(struct durable_reader *reader, const char *payload, int sender)
+{
+    if (reader->mode != MODE_FOLLOWER)
+        return;
+    if (sender != (int)(reader->lease & INT32_MAX)) {
+        reader->rumoured = true;
+        return;
+    }
+    reader->life_ms = loop_turn_ms(reader->loop);
+    reader->hinted |= strcmp(payload, "alive") != 0;
+}
+
 void durable_reader_notified(struct durable_reader *reader, const char *payload, int sender)
 {
-    if (strcmp(payload, "alive") == 0 || strncmp(payload, "tick ", 5) == 0) {
-        if (reader->mode == MODE_FOLLOWER && sender == reader->lead_session)
-            reader->life_ms = loop_turn_ms(reader->loop);
-        else if (reader->mode == MODE_FOLLOWER)
-            reader->claimant = sender;
-        reader->hinted |= (payload[0] == 't' || reader->claimant != 0) && reader->mode == MODE_FOLLOWER;
+    if (strcmp(payload, "alive") == 0 || strcmp(payload, "lead") == 0 || strncmp(payload, "tick ", 5) == 0) {
+        hear_lead(reader, payload, sender);
     } else if (strcmp(payload, "wake") == 0) {
+        if (reader->mode > MODE_LEAD && !reader->woken && reader->alarms < ALARMS_MAX)
+            reader->alarms++;
         reader->woken = true;
     } else if (strcmp(payload, "triggers") == 0) {
         reader->names_changed = true;
@@ -336,6 +399,8 @@ void durable_reader_free(struct durable_reader *reader)
     if (!reader)
         return;
     reader->stopping = true;
+    if (reader->mode >= MODE_LEAD)
+        query_queue_send_last(reader->queue, "SELECT tuplecast.resign_lead()");
     history_reader_free(reader->history);
     query_queue_free(reader->queue);
     loop_timer_done(&reader->timer);

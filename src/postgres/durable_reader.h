@@ -1,8 +1,8 @@
 /* Reads the log of durable channels: makes ticks while this gateway is the lead, reads each tick's events for the hub,
  * and pages of history for streams that come back (docs/durable.md tells how it works).
  *
- * One gateway at a time is the lead: it holds a lock of the database. While nothing happens it sleeps, and a writer
- * wakes it. The others follow its ticks, and take over when it gives no sign of life. */
+ * One gateway at a time is the lead: it has a lease, which its session renews. While nothing happens it sleeps, and a
+ * writer wakes it. The others follow its ticks, and take over when it gives no sign of life. */
 #pragma once
 
 #include "loop/loop.h"
@@ -33,7 +33,7 @@ void durable_reader_start(struct durable_reader *reader);
 void durable_reader_reconfigure(struct durable_reader *reader, const struct durable_reader_options *options);
 
 /* What came on DURABLE_CHANNEL, and the number of the session that sent it. Anybody may send there: signs of life count
- * only from the session that holds the lead's lock, and all else makes the reader look, never believe. */
+ * only from the session that has the lease, and all else makes the reader look, never believe, and not too often. */
 void durable_reader_notified(struct durable_reader *reader, const char *payload, int sender);
 
 /* The LISTEN connection was lost: the server may be gone without a word, and another one in its place. Connects anew.

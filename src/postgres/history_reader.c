@@ -11,7 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEADLINE_MS = 30000, IDLE_MS = 10000, UPKEEP_MS = 30000, WARN_MS = 600000, NUMBER_BYTES = 24 };
+enum {
+    DEADLINE_MS = 30000,
+    IDLE_MS = 10000,
+    UPKEEP_MS = 30000,
+    UPKEEP_SOON_MS = 500,
+    WARN_MS = 600000,
+    NUMBER_BYTES = 24
+};
 
 #define PAGE_EVENTS "16384" /* looked at for one page */
 
@@ -81,7 +88,8 @@ void history_reader_want(struct history_reader *reader, struct history_page *pag
     struct page_call *call = calloc(1, sizeof(*call));
     struct query query = {
         .sql = "WITH place AS MATERIALIZED (SELECT * FROM tuplecast.find_place($1, $2))"
-               " SELECT kind, number, nonce, NULL, NULL, NULL, NULL, NULL, NULL::pg_catalog.timestamptz, 0 FROM place"
+               " SELECT kind, number, nonce, NULL, NULL, NULL, NULL, NULL, NULL::pg_catalog.timestamptz, 0, NULL"
+               " FROM place"
                " UNION ALL"
                " SELECT e.* FROM place, LATERAL tuplecast.read_events(place.number, " PAGE_EVENTS ", $3, $4, $5) e",
         .binary = true,
@@ -115,6 +123,8 @@ static void on_upkeep_row(void *context, const PGresult *row, int number)
     (void)number;
     reader->stats->log_bytes = strtoll(PQgetvalue(row, 0, 0), NULL, 10);
     reader->stats->oldest_age_s = strtoll(PQgetvalue(row, 0, 1), NULL, 10);
+    if (PQgetvalue(row, 0, 2)[0] == 't')
+        loop_timer_set(&reader->upkeep, UPKEEP_SOON_MS, UPKEEP_MS);
     if (reader->stats->log_bytes > reader->options.retention_bytes && now_ms - reader->warned_ms > WARN_MS) {
         reader->warned_ms = now_ms;
         log_warn("the log of durable channels is larger than durable.retention_bytes",
@@ -137,8 +147,7 @@ static void on_upkeep(struct loop_timer *timer)
     struct history_reader *reader = (struct history_reader *)((char *)timer - offsetof(struct history_reader, upkeep));
     char seconds[NUMBER_BYTES], bytes[NUMBER_BYTES];
     const struct query query = {
-        .sql = "SELECT bytes, extract(epoch FROM clock_timestamp() - oldest_at)::bigint"
-               " FROM tuplecast.retain(make_interval(secs => $1::bigint), $2)",
+        .sql = "SELECT bytes, oldest_age_s, has_more FROM tuplecast.retain($1::pg_catalog.interval, $2)",
         .parameters = {seconds, bytes},
         .parameter_count = 2,
         .on_row = on_upkeep_row,
@@ -148,7 +157,7 @@ static void on_upkeep(struct loop_timer *timer)
 
     if (!reader->lead || reader->upkeep_asked)
         return;
-    snprintf(seconds, sizeof(seconds), "%" PRId64, reader->options.retention_s);
+    snprintf(seconds, sizeof(seconds), "%" PRId64 " s", reader->options.retention_s);
     snprintf(bytes, sizeof(bytes), "%" PRId64, reader->options.retention_bytes);
     reader->upkeep_asked = query_queue_add(reader->queue, &query) == 0;
 }

@@ -3,7 +3,7 @@
 #include <endian.h>
 #include <string.h>
 
-enum { KIND, NUMBER, NONCE, CHANNEL, HEAD, ID, DATA, OLD, AT, CUT };
+enum { KIND, NUMBER, NONCE, CHANNEL, HEAD, ID, DATA, OLD, AT, CUT, LOST };
 
 /* PostgreSQL's timestamps count from 2000 (src/include/datatype/timestamp.h). */
 static const int64_t epoch_us = (int64_t)946684800 * 1000000;
@@ -43,6 +43,7 @@ struct log_change log_row_change(const PGresult *result, int row)
         .id = text_at(result, row, ID),
         .data = text_at(result, row, DATA),
         .old = text_at(result, row, OLD),
+        .lost = text_at(result, row, LOST),
         .at_us = integer_at(result, row, AT) + epoch_us,
         .old_left_out = PQgetvalue(result, row, CUT)[3] & 1, /* an integer of four bytes, the last one last */
     };

@@ -256,6 +256,14 @@ void query_queue_reset(struct query_queue *queue, const char *reason)
         connection_lose(queue->connection, reason);
 }
 
+void query_queue_send_last(struct query_queue *queue, const char *sql)
+{
+    PGconn *pq = connection_pq(queue->connection);
+
+    if (pq && !queue->sent && PQsendQuery(pq, sql))
+        PQflush(pq);
+}
+
 int query_queue_add(struct query_queue *queue, const struct query *query)
 {
     struct item *item;

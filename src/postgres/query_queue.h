@@ -30,6 +30,10 @@ void query_queue_begin_with(struct query_queue *queue, size_t host);
 /* Gives the connection up: its locks go, and it is made again. */
 void query_queue_reset(struct query_queue *queue, const char *reason);
 
+/* Sends a query whose answer nobody waits for; only while nothing else is on its way. Then the queue can only be freed.
+ */
+void query_queue_send_last(struct query_queue *queue, const char *sql);
+
 enum { QUERY_PARAMETERS_MAX = 6, QUERIES_QUEUED_MAX = 128 };
 
 struct query {

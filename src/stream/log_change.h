@@ -14,9 +14,8 @@ struct log_change {
     struct json_slice id;   /* JSON */
     struct json_slice data; /* JSON; empty: left out, because it is too large */
     struct json_slice old;  /* ,"old":..,"changed":.. or ,"_was":.. (of a DELETE without a row: event_was) or empty */
-    struct json_slice
-        lost;      /* columns that could not be made JSON, as items of `cut`: "data.shape","old.shape" or empty */
-    int64_t at_us; /* microseconds since 1970, UTC */
+    struct json_slice lost; /* "data.shape","old.shape": columns that could not be made JSON, for `cut`; or empty */
+    int64_t at_us;          /* microseconds since 1970, UTC */
     bool old_left_out;
 };
 

@@ -109,7 +109,7 @@ test("a transaction pooler: the reason names it, and nothing is left behind in t
     await until(async () => reason.test((await plain.get("/readyz")).body), () => `a word of the pooler; the log:\n${plain.log}`, PATIENCE_MS);
     // The other gateway is not disturbed.
     assert.equal(await direct.metric("tuplecast_durable_lead"), 1);
-    assert.equal((await database.query("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 2")).length, 1);
+    assert.equal(await database.value("SELECT is_gone FROM tuplecast.find_lead()"), "f");
     const stream = await subscribe(t, direct.stream("accounts_changes"));
     await database.query("UPDATE accounts SET version = 1 WHERE id = 1");
     await stream.messages(1, PATIENCE_MS);
