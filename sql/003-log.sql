@@ -1,17 +1,15 @@
--- tuplecast, version 3: durable channels. A trigger writes each change to a log, in the writer's own transaction; gateways read it.
+-- tuplecast: durable channels. A trigger writes each change to a log, in the writer's own transaction; gateways read it.
 -- Here is what writes it; 003-ticks.sql is what gateways call.
 --
 -- Sequence order is not commit order, so "everything above the last id" loses what commits late. Instead one gateway, the lead, records a
 -- snapshot about every 20 ms, a tick. What is visible in a tick and not in the one before is its batch; its events get dense numbers from the
 -- tick's base on. Every gateway that reads the tick gives the same numbers, and a nonce tells this history from another one.
 
-INSERT INTO tuplecast.version (version) VALUES (3);
-
-CREATE SEQUENCE tuplecast.log_id AS bigint;
+CREATE SEQUENCE IF NOT EXISTS tuplecast.log_id AS bigint;
 
 -- A ring of eight partitions. retain() goes on to the next one by a leap of the sequence, and empties one by TRUNCATE when nothing in it is within
 -- the time that is kept.
-CREATE TABLE tuplecast.log (
+CREATE TABLE IF NOT EXISTS tuplecast.log (
     id bigint NOT NULL DEFAULT nextval('tuplecast.log_id'),
     xid xid8 NOT NULL DEFAULT pg_current_xact_id(),
     channel text NOT NULL,
@@ -21,18 +19,21 @@ CREATE TABLE tuplecast.log (
     old text,           -- ,"old":{...},"changed":[...] when they are wanted
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) PARTITION BY LIST (((id >> 40) & 7));
-CREATE INDEX ON tuplecast.log (xid, id);
 DO $$
 BEGIN
+    -- CREATE INDEX IF NOT EXISTS would lock out writers only to find that there is one.
+    IF to_regclass('tuplecast.log_xid') IS NULL THEN
+        CREATE INDEX log_xid ON tuplecast.log (xid, id);
+    END IF;
     FOR slot IN 0 .. 7 LOOP
-        EXECUTE format('CREATE TABLE tuplecast.log_%s PARTITION OF tuplecast.log FOR VALUES IN (%s)', slot, slot);
+        EXECUTE format('CREATE TABLE IF NOT EXISTS tuplecast.log_%s PARTITION OF tuplecast.log FOR VALUES IN (%s)', slot, slot);
     END LOOP;
 END
 $$;
 
 -- The events with the numbers base + 1 to base + count: transaction by transaction, and each transaction's in the order of their log ids. The
 -- order of the transactions is found once, by the lead, and is then the same for everybody.
-CREATE TABLE tuplecast.tick (
+CREATE TABLE IF NOT EXISTS tuplecast.tick (
     number bigint PRIMARY KEY,
     base bigint NOT NULL,
     count bigint NOT NULL,
@@ -44,23 +45,29 @@ CREATE TABLE tuplecast.tick (
     xids xid8[] NOT NULL,   -- its transactions
     sizes integer[] NOT NULL -- how many events each of them has
 );
-CREATE INDEX ON tuplecast.tick (base);
 
-CREATE TABLE tuplecast.state (
+CREATE TABLE IF NOT EXISTS tuplecast.state (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     oldest_tick bigint NOT NULL DEFAULT 0, -- what was before it and in it is not kept
     rotated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-INSERT INTO tuplecast.state DEFAULT VALUES;
+INSERT INTO tuplecast.state DEFAULT VALUES ON CONFLICT DO NOTHING;
 
-CREATE FUNCTION tuplecast.new_nonce() RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.new_nonce() RETURNS text
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT string_agg(substr('0123456789abcdefghijklmnopqrstuvwxyz', 1 + get_byte(b, i) % 36, 1), '')
       FROM (SELECT uuid_send(gen_random_uuid())) AS u (b), generate_series(0, 5) i
 $$;
 INSERT INTO tuplecast.tick (number, base, count, nonce, snapshot, low, xids, sizes)
-VALUES (0, 0, 0, tuplecast.new_nonce(), pg_current_snapshot(), '0', '{}', '{}');
+SELECT 0, 0, 0, tuplecast.new_nonce(), pg_current_snapshot(), '0', '{}', '{}' WHERE NOT EXISTS (SELECT FROM tuplecast.tick);
+DO $$
+BEGIN
+    IF to_regclass('tuplecast.tick_base') IS NULL THEN
+        CREATE INDEX tick_base ON tuplecast.tick (base);
+    END IF;
+END
+$$;
 
 ------------------------------------------------------------------------------------------------------------------------------------------
 -- Writing
@@ -68,7 +75,7 @@ VALUES (0, 0, 0, tuplecast.new_nonce(), pg_current_snapshot(), '0', '{}', '{}');
 
 -- The lead holds this lock while it sleeps; a writer that does not get its share wakes it. NOTIFY takes a lock on the whole database at
 -- commit, so it is sent only then.
-CREATE FUNCTION tuplecast.wake_lead() RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.wake_lead() RETURNS void
 LANGUAGE plpgsql VOLATILE
 AS $$
 BEGIN
@@ -79,7 +86,7 @@ END
 $$;
 
 -- The beginning of an event's object, up to its id.
-CREATE FUNCTION tuplecast.log_head(table_schema text, table_name text, operation text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.log_head(table_schema text, table_name text, operation text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
@@ -87,7 +94,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tuplecast.log_id_of(keys text[], row_json json) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.log_id_of(keys text[], row_json json) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
@@ -97,7 +104,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tuplecast.log_row(row_json json, names text[]) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.log_row(row_json json, names text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
@@ -105,7 +112,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tuplecast.log_old(old_json json, row_json json, names text[]) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.log_old(old_json json, row_json json, names text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
@@ -117,7 +124,7 @@ $$;
 -- asked for. It has no search_path of its own, for what that costs; every name and operator in it says its schema, as in live_statement().
 --
 -- A row of 100 MB and more is no JSON: nothing may make the writer fail, and a text ends at 1 GB.
-CREATE FUNCTION tuplecast.durable_statement() RETURNS trigger
+CREATE OR REPLACE FUNCTION tuplecast.durable_statement() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER
 AS $$
 DECLARE
@@ -180,7 +187,7 @@ COMMENT ON FUNCTION tuplecast.durable_statement() IS 'tuplecast: writes a statem
 
 -- The fast way of a durable trigger without options, which stands in front of durable_statement() (002-slots.sql): one query in which
 -- everything is constant but the row. When it is not right any more it writes nothing, and durable_statement() does the work. $current asks.
-CREATE FUNCTION tuplecast.durable_way(relation oid, operation text, channel text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.durable_way(relation oid, operation text, channel text) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -222,6 +229,7 @@ $fast$,
 END
 $$;
 
+-- The fast way of a slot: kind is live or durable.
 CREATE OR REPLACE FUNCTION tuplecast.slot_way(kind text, relation oid, operation text, channel text, argument text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -230,7 +238,7 @@ AS $$
                 THEN tuplecast.durable_way(relation, operation, channel) END
 $$;
 
-CREATE FUNCTION tuplecast.durable() RETURNS trigger
+CREATE OR REPLACE FUNCTION tuplecast.durable() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -1,7 +1,7 @@
--- tuplecast, version 3: what gateways do with the log: ticks, places, reading, retention. All but depose() run as our owner: a gateway has no right
+-- tuplecast: what gateways do with the log: ticks, places, reading, retention. All but depose() run as our owner: a gateway has no right
 -- on the log itself.
 
-CREATE FUNCTION tuplecast.durable_channels() RETURNS SETOF text
+CREATE OR REPLACE FUNCTION tuplecast.durable_channels() RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT DISTINCT channel FROM tuplecast.triggers WHERE options ->> 'durable' = 'true'
@@ -9,7 +9,7 @@ $$;
 
 -- A dump that was restored to another server counts transactions as the old one did: the changes of now would look as if an earlier tick had seen
 -- them. Then a new history begins behind the old one, which is given up; who has an id of it is told.
-CREATE FUNCTION tuplecast.begin_anew() RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.begin_anew() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -33,15 +33,15 @@ END
 $$;
 
 -- Null, or why this database, or this role, has no durable channels. ordering is make_tick()'s.
-CREATE FUNCTION tuplecast.check_durable(ordering text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.check_durable(ordering text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF pg_is_in_recovery() THEN
         RETURN 'the database is a standby, where nothing can be written: connect to the primary';
     ELSIF NOT has_function_privilege('tuplecast.make_tick(bigint, text)', 'EXECUTE') THEN
-        RETURN format('the role %s may not read the log: run SELECT tuplecast.grant_gateway(%L) as the owner of the schema tuplecast',
-                      current_user, current_user);
+        -- Without the role's name: everybody may read this on /readyz.
+        RETURN 'the role of this gateway may not read the log: run SELECT tuplecast.grant_gateway(''<role>'') as the owner of the schema tuplecast';
     ELSIF ordering = 'commit_timestamp' AND NOT current_setting('track_commit_timestamp')::boolean THEN
         RETURN 'durable.order is "commit_timestamp", but the database keeps no commit timestamps: set track_commit_timestamp = on and restart it,'
                ' or set durable.order = "causal"';
@@ -51,14 +51,14 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tuplecast.try_lead() RETURNS boolean
+CREATE OR REPLACE FUNCTION tuplecast.try_lead() RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_try_advisory_lock(1953853548, 2)
 $$;
 
 -- The session of the lead; null: there is none. It is the only one whose signs of life count, because anybody can NOTIFY.
-CREATE FUNCTION tuplecast.lead_session() RETURNS integer
+CREATE OR REPLACE FUNCTION tuplecast.lead_session() RETURNS integer
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND classid = 1953853548 AND objid = 2 AND objsubid = 2 AND granted
@@ -67,7 +67,7 @@ $$;
 
 -- Ends the session of a lead that gives no sign of life, and waits until its lock is free; not while the database itself keeps it busy with a
 -- tick, which would take the next lead as long. Works for sessions of the caller's own role.
-CREATE FUNCTION tuplecast.depose() RETURNS boolean
+CREATE OR REPLACE FUNCTION tuplecast.depose() RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(bool_or(pg_terminate_backend(l.pid, 500)), false) FROM tuplecast.lead_session() l (pid) LEFT JOIN pg_stat_activity a USING (pid)
@@ -75,13 +75,13 @@ AS $$
        AND NOT coalesce(a.state = 'active' AND a.query ~ 'make_tick|read_events' AND a.wait_event_type IS DISTINCT FROM 'Client', false)
 $$;
 
-CREATE FUNCTION tuplecast.try_sleep() RETURNS boolean
+CREATE OR REPLACE FUNCTION tuplecast.try_sleep() RETURNS boolean
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT pg_try_advisory_lock(1953853548, 1)
 $$;
 
-CREATE FUNCTION tuplecast.wake() RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.wake() RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -89,7 +89,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tuplecast.last_tick() RETURNS TABLE (number bigint, end_number bigint, nonce text)
+CREATE OR REPLACE FUNCTION tuplecast.last_tick() RETURNS TABLE (number bigint, end_number bigint, nonce text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.number, t.base + t.count, t.nonce FROM tuplecast.tick t ORDER BY t.number DESC LIMIT 1
@@ -100,7 +100,7 @@ $$;
 -- ordering is causal: a transaction that waited for another one's row has the larger last id, so in the order of last ids the changes of one row
 -- stand as they were made. Or it is commit_timestamp: then a transaction is held back while one that has an earlier timestamp may not be visible
 -- yet. What is held back counts as being in flight. number is null when there is nothing to tell now, but something is held back.
-CREATE FUNCTION tuplecast.make_tick(last bigint, ordering text)
+CREATE OR REPLACE FUNCTION tuplecast.make_tick(last bigint, ordering text)
     RETURNS TABLE (number bigint, base bigint, count bigint, nonce text, channels text, is_held boolean)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
@@ -167,14 +167,14 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tuplecast.ticks_after(last bigint) RETURNS TABLE (number bigint, base bigint, count bigint, nonce text, channels text)
+CREATE OR REPLACE FUNCTION tuplecast.ticks_after(last bigint) RETURNS TABLE (number bigint, base bigint, count bigint, nonce text, channels text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.number, t.base, t.count, t.nonce, t.channels FROM tuplecast.tick t WHERE t.number > last ORDER BY t.number LIMIT 1000
 $$;
 
 -- A verdict on a client's place: ok, expired or rewound; and where it goes on. Without a place (0 and no nonce), the earliest one.
-CREATE FUNCTION tuplecast.find_place(from_number bigint, from_nonce text) RETURNS TABLE (kind text, number bigint, nonce text)
+CREATE OR REPLACE FUNCTION tuplecast.find_place(from_number bigint, from_nonce text) RETURNS TABLE (kind text, number bigint, nonce text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -206,7 +206,7 @@ $$;
 -- page_bytes, that can be sooner: the first `end` counts.
 --
 -- What would make an event longer than bytes_max is left out: cut is 1 for the old row, 2 for the row, 3 for both.
-CREATE FUNCTION tuplecast.read_events(from_number bigint, count_max bigint, channels text[], bytes_max bigint, page_bytes bigint)
+CREATE OR REPLACE FUNCTION tuplecast.read_events(from_number bigint, count_max bigint, channels text[], bytes_max bigint, page_bytes bigint)
     RETURNS TABLE (kind text, number bigint, nonce text, channel text, head text, id_json text, data text, old text, at timestamptz, cut integer)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_nestloop = off SET enable_bitmapscan = off SET jit = off SET work_mem = '64MB'
@@ -304,7 +304,7 @@ $$;
 
 -- Gives up what is older than max_age, or more than max_bytes, and empties partitions that hold nothing else. Called now and then by the lead, each
 -- time in a transaction of its own; what one call gives up, a later one deletes, when everybody can know.
-CREATE FUNCTION tuplecast.retain(max_age interval, max_bytes bigint)
+CREATE OR REPLACE FUNCTION tuplecast.retain(max_age interval, max_bytes bigint)
     RETURNS TABLE (bytes bigint, oldest_at timestamptz, ticks bigint, dropped bigint)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -371,7 +371,7 @@ END
 $$;
 
 -- Lets a role be a gateway's: it can read the log and the ticks, and make ticks, and nothing else.
-CREATE FUNCTION tuplecast.grant_gateway(gateway name) RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.grant_gateway(gateway name) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

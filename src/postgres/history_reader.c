@@ -137,8 +137,9 @@ static void on_upkeep(struct loop_timer *timer)
     struct history_reader *reader = (struct history_reader *)((char *)timer - offsetof(struct history_reader, upkeep));
     char seconds[NUMBER_BYTES], bytes[NUMBER_BYTES];
     const struct query query = {
-        .sql = "SELECT bytes, extract(epoch FROM clock_timestamp() - oldest_at)::bigint"
-               " FROM tuplecast.retain(make_interval(secs => $1::bigint), $2)",
+        .sql =
+            "SELECT bytes, pg_catalog.extract('epoch', pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) oldest_at)"
+            "::pg_catalog.int8 FROM tuplecast.retain(pg_catalog.make_interval(secs => $1::pg_catalog.int8), $2)",
         .parameters = {seconds, bytes},
         .parameter_count = 2,
         .on_row = on_upkeep_row,

@@ -76,16 +76,9 @@ static int remove_from(PGconn *pq, const char *confirmed, bool dry_run, FILE *ou
 
 int setup_remove(const char *database, const char *confirmed, bool dry_run, FILE *out, FILE *errors)
 {
-    const char *const keywords[] = {"fallback_application_name", "target_session_attrs", "dbname", "client_encoding",
-                                    NULL};
-    const char *const values[] = {"tuplecast setup", "primary", database, "UTF8", NULL};
-    PGconn *pq = PQconnectdbParams(keywords, values, 1);
-    int error = -EIO;
+    PGconn *pq = setup_connect(database, errors);
+    int error = pq ? remove_from(pq, confirmed, dry_run, out, errors) : -EIO;
 
-    if (PQstatus(pq) != CONNECTION_OK)
-        fprintf(errors, "tuplecast setup: cannot connect: %s", PQerrorMessage(pq));
-    else
-        error = remove_from(pq, confirmed, dry_run, out, errors);
     PQfinish(pq);
     return error;
 }
