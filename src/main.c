@@ -345,8 +345,9 @@ int main(int argument_count, char **argument_values)
     if (load(&arguments.source, &config, print_problems) < 0)
         return EXIT_CONFIG;
     log_init(config.log.level, config.log.format);
-    tell_odd_variables(strcmp(arguments.command, "serve") == 0 ? log_odd : print_problems);
     bool serves = strcmp(arguments.command, "serve") == 0, checks = strcmp(arguments.command, "check") == 0;
+    if (serves || checks)
+        tell_odd_variables(serves ? log_odd : print_problems);
     if ((serves || checks) && load_access(&config, &access, print_problems) < 0) {
         status = EXIT_CONFIG;
     } else if (serves) {

@@ -131,6 +131,11 @@ static void on_session_row(void *context, const PGresult *row, int number)
                  "pools transactions loses notifications, too)");
 }
 
+static bool is_lost(const char *sqlstate)
+{
+    return sqlstate && (strncmp(sqlstate, "08", 2) == 0 || strcmp(sqlstate, "57P01") == 0);
+}
+
 static void on_check(void *context, const char *sqlstate, const char *message)
 {
     struct durable_reader *reader = context;
@@ -175,11 +180,6 @@ static void on_compared_row(void *context, const PGresult *row, int number)
 
     (void)number;
     schema_state_compare(&reader->schema, row);
-}
-
-static bool is_lost(const char *sqlstate)
-{
-    return sqlstate && (strncmp(sqlstate, "08", 2) == 0 || strcmp(sqlstate, "57P01") == 0);
 }
 
 static void on_compared(void *context, const char *sqlstate, const char *message)

@@ -64,15 +64,15 @@ const char *schema_compare_sql(void)
 
 void schema_state_compare(struct schema_state *state, const PGresult *result)
 {
-    enum schema_kind kind = kind_of(PQgetvalue(result, 0, 0));
+    const char *altered = PQgetvalue(result, 0, 1);
+    size_t size = strlen(state->detail);
 
     /* What belongs to strangers was found by the first query. */
-    if (kind == SCHEMA_RIGHT && state->detail[0]) {
+    state->kind = kind_of(PQgetvalue(result, 0, 0));
+    if (state->kind == SCHEMA_RIGHT && size > 0)
         state->kind = SCHEMA_ALTERED;
-        return;
-    }
-    state->kind = kind;
-    snprintf(state->detail, sizeof(state->detail), "%s", PQgetvalue(result, 0, 1));
+    if (state->kind != SCHEMA_RIGHT && altered[0])
+        snprintf(state->detail + size, sizeof(state->detail) - size, "%s%s", size > 0 ? "; " : "", altered);
 }
 
 int schema_state_read(PGconn *pq, bool own, struct schema_state *ret_state)

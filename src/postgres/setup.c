@@ -184,6 +184,20 @@ static int commit(PGconn *pq, FILE *errors)
     return error;
 }
 
+static void tell_what_was_done(const struct schema_state *state, FILE *out)
+{
+    if (state->kind == SCHEMA_NONE)
+        fprintf(out, "tuplecast setup: installed version %d\n", SCHEMA_VERSION);
+    else if (state->kind == SCHEMA_OTHER || state->kind == SCHEMA_OLDER)
+        fprintf(out, "tuplecast setup: installed version %d in place of %s\n", SCHEMA_VERSION,
+                state->kind == SCHEMA_OLDER ? "an older one" : "another build's");
+    else
+        fprintf(out, "tuplecast setup: mended version %d: %s\n", SCHEMA_VERSION,
+                state->kind == SCHEMA_RIGHT ? "a function belongs to tuplecast_nobody now"
+                : state->detail[0]          ? state->detail
+                                            : "setup had not come to its end");
+}
+
 static int install(PGconn *pq, const struct schema_state *state, bool dry_run, FILE *out, FILE *errors)
 {
     char sentence[SENTENCE_BYTES];
@@ -205,10 +219,8 @@ static int install(PGconn *pq, const struct schema_state *state, bool dry_run, F
         error = run(pq, sql, errors);
         if (error == 0)
             error = commit(pq, errors);
-        if (error == 0 && sentence[0])
-            fprintf(out, "tuplecast setup: mended version %d; it was so: %s\n", SCHEMA_VERSION, sentence);
-        else if (error == 0)
-            fprintf(out, "tuplecast setup: installed version %d\n", SCHEMA_VERSION);
+        if (error == 0)
+            tell_what_was_done(state, out);
     }
     buffer_done(&text);
     return error;
