@@ -256,7 +256,8 @@ static void poll_settling(struct connection *connection)
     }
     while (!PQisBusy(connection->pq)) {
         PGresult *result = PQgetResult(connection->pq);
-        bool went_well = PQresultStatus(result) == PGRES_TUPLES_OK;
+        ExecStatusType status = PQresultStatus(result);
+        bool went_well = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
         PQclear(result);
         if (!result) {
             loop_timer_stop(&connection->timer);

@@ -4,8 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 
-/* Of name and value, for set_config(). All may be set by everybody, in all versions that there are but where it says
- * so. The first ones first: until then it goes by what somebody else wished. */
+/* For the query itself, which must neither run out of time nor be compiled for the processor first. What several
+ * statements in one message set LOCAL ends with them: a pooler's next client has nothing of it. */
+#define FIRST "SET LOCAL statement_timeout = 0; SET LOCAL jit = off; "
+
+/* Of name and value, for set_config(). All may be set by everybody, and are in all versions from 14 on. */
 #define SETTINGS                                                                                                       \
     "('statement_timeout','0'),('role','none'),('search_path','pg_catalog, pg_temp'),"                                 \
     "('standard_conforming_strings','on'),('default_transaction_read_only','off'),"                                    \
@@ -25,8 +28,8 @@ const char *session_sql(const PGconn *pq)
     static char sql[4096];
     const char *since_17 = PQserverVersion(pq) >= 170000 ? ",('transaction_timeout','0')" : "";
     int size = snprintf(sql, sizeof(sql),
-                        "SELECT pg_catalog.set_config(s.name, s.value, false) FROM (VALUES " SETTINGS
-                        "%s) AS s (name, value) WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) %d",
+                        FIRST "SELECT pg_catalog.set_config(s.name, s.value, false) FROM (VALUES " SETTINGS
+                              "%s) AS s (name, value) WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) %d",
                         since_17, PQbackendPID(pq));
 
     assert(size > 0 && size < (int)sizeof(sql));

@@ -4,7 +4,7 @@
 
 #include <libpq-fe.h>
 
-/* A query that sets all of it for the session; of static storage. It does nothing behind a pooler, where the session is
+/* A message that sets all of it for the session; of static storage. It does nothing behind a pooler, where the session is
  * not ours alone and others would go on with our settings: who needs them must not be there (durable_begin.c). */
 const char *session_sql(const PGconn *pq);
 

@@ -39,7 +39,7 @@ PGconn *setup_connect(const char *database, FILE *errors)
     const char *const values[] = {"tuplecast setup", "primary", errors ? NULL : "3", database, "UTF8", NULL};
     PGconn *pq = PQconnectdbParams(keywords, values, 1);
 
-    PQsetNoticeReceiver(pq, on_notice, errors);
+    PQsetNoticeReceiver(pq, on_notice, NULL); /* not before it is known which we want */
     if (PQstatus(pq) != CONNECTION_OK || session_begin(pq) < 0) {
         if (errors)
             fprintf(errors, "tuplecast setup: cannot connect: %s", PQerrorMessage(pq));
@@ -48,6 +48,7 @@ PGconn *setup_connect(const char *database, FILE *errors)
             fprintf(errors, "tuplecast setup: PostgreSQL %d is too old; 14 or later is needed\n",
                     PQserverVersion(pq) / 10000);
     } else {
+        PQsetNoticeReceiver(pq, on_notice, errors);
         return pq;
     }
     PQfinish(pq);
