@@ -1,4 +1,5 @@
-# Writes OUTPUT, a C file that holds every file of FILES (paths below ROOT) for src/base/embedded.h.
+# Writes OUTPUT, a C file that holds every file of FILES (paths below ROOT) for src/base/embedded.h, and the list SCRIPTS, which are among
+# them, with their checksum.
 set(table "")
 set(arrays "")
 set(index 0)
@@ -9,4 +10,13 @@ foreach(file IN LISTS FILES)
     string(APPEND table "    {\"${file}\", file_${index}, sizeof(file_${index}) - 1},\n")
     math(EXPR index "${index} + 1")
 endforeach()
-file(WRITE ${OUTPUT} "#include \"base/embedded.h\"\n\n${arrays}\nconst struct embedded_file embedded_files[] = {\n${table}    {0, 0, 0},\n};\n")
+set(scripts "")
+set(digests "")
+foreach(script IN LISTS SCRIPTS)
+    file(SHA256 ${ROOT}/${script} digest)
+    string(APPEND digests "${digest}\n")
+    string(APPEND scripts "    \"${script}\",\n")
+endforeach()
+string(SHA256 checksum "${digests}")
+file(WRITE ${OUTPUT} "#include \"base/embedded.h\"\n\n${arrays}\nconst struct embedded_file embedded_files[] = {\n${table}    {0, 0, 0},\n};\n
+const char *const embedded_scripts[] = {\n${scripts}    0,\n};\nconst char embedded_scripts_checksum[] = \"${checksum}\";\n")

@@ -1,24 +1,10 @@
--- tuplecast, version 2: live triggers at statement level, with columns, old values and conditions; put, dropped and listed safely.
+-- tuplecast: live triggers at statement level, with columns, old values and conditions; put, dropped and listed safely.
 -- Here is what a change sends; 002-slots.sql makes it fast, 002-listing.sql says what triggers there are, 002-putting.sql changes them.
---
--- Triggers of version 1 go on working: their function is replaced under them. Putting one again gives it its new shape.
 --
 -- A logical trigger NAME is up to four of PostgreSQL's on one table, its parts: tuplecast:NAME:row, :insert, :update, :delete, :truncate.
 -- Their first argument is the channel; the second, unless it is missing or empty, is JSON of what is not default: columns, level, old, update_of, where;
 -- the third, when there is one, are the operations, unless they are all four. A trigger is ours when it has such a name and its function is in our schema: nothing else is listed, replaced or dropped.
 
-INSERT INTO tuplecast.version (version) VALUES (2);
-
-DROP FUNCTION tuplecast.put_trigger(text, text, text, text, text[]);
-DROP FUNCTION tuplecast.drop_trigger(text);
-DROP FUNCTION tuplecast.drop_parts(text, oid);
-DROP FUNCTION tuplecast.get_trigger(text);
-DROP FUNCTION tuplecast.list_triggers(text, text, text);
-DROP FUNCTION tuplecast.trigger_json(tuplecast.triggers);
-DROP VIEW tuplecast.triggers;
-
--- Numbers need to differ within a transaction only, so each session takes many at once: nobody waits for the sequence.
-ALTER SEQUENCE tuplecast.serial CACHE 1000;
 
 ------------------------------------------------------------------------------------------------------------------------------------------
 -- What a change sends
@@ -39,7 +25,7 @@ ALTER SEQUENCE tuplecast.serial CACHE 1000;
 -- primary key's must be asked, and that would cost more than all the rest of a change of one row. But an index that is stays so for as long as
 -- it exists, and has as many columns. So for an index of one column it is remembered for the
 -- session, in a setting. A rollback takes it back, like any SET. Who sets it himself deceives only the readers of what he writes anyway.
-CREATE FUNCTION tuplecast.key_columns(relation oid) RETURNS text[]
+CREATE OR REPLACE FUNCTION tuplecast.key_columns(relation oid) RETURNS text[]
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -63,7 +49,7 @@ END
 $$;
 
 -- Of a row, the members that are named, each as row_to_json wrote it. What is not there is left out.
-CREATE FUNCTION tuplecast.pick(row_json json, names text[]) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.pick(row_json json, names text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 DECLARE
@@ -82,7 +68,7 @@ END
 $$;
 
 -- The names of the members that differ between two rows of one table, which have the same members in the same order.
-CREATE FUNCTION tuplecast.changed_members(old_json json, new_json json, names text[]) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.changed_members(old_json json, new_json json, names text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 DECLARE
@@ -98,7 +84,7 @@ $$;
 -- Puts a payload together. What is too long is left out, and `cut` says so: first old, then data, then the key;
 -- the names of what changed only when nothing else helps. `head` is everything up to the key. `old` and `changed` are null when they are not wanted; `data` and `old` are '' when the row was
 -- too large even to be made text.
-CREATE FUNCTION tuplecast.payload(head text, id text, data text, old text, changed text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.payload(head text, id text, data text, old text, changed text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 DECLARE
@@ -136,7 +122,7 @@ END
 $$;
 
 -- Sends one change whose rows are at hand as JSON; old_json is null unless old values are wanted.
-CREATE FUNCTION tuplecast.send(channel text, head text, keys text[], names text[], row_json json, old_json json) RETURNS boolean
+CREATE OR REPLACE FUNCTION tuplecast.send(channel text, head text, keys text[], names text[], row_json json, old_json json) RETURNS boolean
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -165,7 +151,7 @@ END
 $$;
 
 -- The columns that are sent and are there: all, or those of `names`, in their order.
-CREATE FUNCTION tuplecast.sent_columns(relation oid, names text[]) RETURNS text[]
+CREATE OR REPLACE FUNCTION tuplecast.sent_columns(relation oid, names text[]) RETURNS text[]
 LANGUAGE sql STABLE
 AS $$
     SELECT coalesce(array_agg(attname::text ORDER BY array_position(names, attname::text), attnum), '{}') FROM pg_catalog.pg_attribute
@@ -174,7 +160,7 @@ $$;
 
 -- Columns of the row that `alias` stands for, as an expression: each as JSON, as row_to_json writes it, with commas between; with labels, each behind
 -- its name. Integers are written at half the cost. A function takes a hundred arguments at most.
-CREATE FUNCTION tuplecast.values_of(relation oid, columns text[], alias text, labels boolean) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.values_of(relation oid, columns text[], alias text, labels boolean) RETURNS text
 LANGUAGE sql STABLE
 AS $$
     SELECT CASE count(*) WHEN 0 THEN '''''' WHEN 1 THEN min(part) ELSE 'pg_catalog.concat_ws('','', ' || string_agg(part, ', ' ORDER BY number) || ')' END
@@ -192,7 +178,7 @@ $$;
 
 -- What a statement that changes many rows begins with, behind its number: what its rows have in common. They follow, as lists of values, which is half
 -- the bytes; and bytes are most of what many notifications cost. Null when there are too many names for one notification.
-CREATE FUNCTION tuplecast.statement_head(table_schema text, table_name text, operation text, keys text[], columns text[]) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.statement_head(table_schema text, table_name text, operation text, keys text[], columns text[]) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 DECLARE
@@ -209,7 +195,7 @@ $$;
 --
 -- Columns are named, never taken out of a row as a whole: with transition tables, PostgreSQL takes the wrong one when an earlier column was
 -- dropped. The whole row is n.*, which n is not when there is a column n.
-CREATE FUNCTION tuplecast.bulk_query(relation oid, names text[], rows text, old_rows text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.bulk_query(relation oid, names text[], rows text, old_rows text) RETURNS text
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -277,7 +263,7 @@ END
 $$;
 
 -- What stands before the serial number in each payload that stands for itself.
-CREATE FUNCTION tuplecast.payload_head(table_schema text, table_name text, operation text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.payload_head(table_schema text, table_name text, operation text) RETURNS text
 LANGUAGE plpgsql IMMUTABLE
 AS $$
 BEGIN
@@ -294,7 +280,7 @@ $$;
 -- operator says its schema.
 --
 -- STABLE is not the truth, but spares a snapshot for each expression; nothing here writes to a table, and the planner never sees a trigger function.
-CREATE FUNCTION tuplecast.live_statement() RETURNS trigger
+CREATE OR REPLACE FUNCTION tuplecast.live_statement() RETURNS trigger
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 AS $$
 DECLARE
@@ -379,7 +365,7 @@ $$;
 COMMENT ON FUNCTION tuplecast.live_statement() IS 'tuplecast: sends a statement''s changes to the channel named by the first argument';
 
 -- The table that a trigger was put on, of which this one, on a partition, is a clone.
-CREATE FUNCTION tuplecast.trigger_table(relation oid, trigger_name name) RETURNS TABLE (table_schema text, table_name text)
+CREATE OR REPLACE FUNCTION tuplecast.trigger_table(relation oid, trigger_name name) RETURNS TABLE (table_schema text, table_name text)
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH RECURSIVE up AS (

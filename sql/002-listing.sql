@@ -1,9 +1,9 @@
--- tuplecast, version 2: what triggers there are
+-- tuplecast: what triggers there are
 --
 -- These functions run with the caller's rights: who may not change a table cannot do it through them either.
 
 -- The arguments of a trigger, out of its row in pg_trigger.
-CREATE FUNCTION tuplecast.arguments(tgargs bytea) RETURNS text[]
+CREATE OR REPLACE FUNCTION tuplecast.arguments(tgargs bytea) RETURNS text[]
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -18,7 +18,7 @@ END
 $$;
 
 -- The second argument of a trigger; {} when it is not JSON, because anybody may make a trigger with our function by hand.
-CREATE FUNCTION tuplecast.options(argument text) RETURNS json
+CREATE OR REPLACE FUNCTION tuplecast.options(argument text) RETURNS json
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -33,7 +33,7 @@ END
 $$;
 
 -- PostgreSQL's triggers that are ours, each with the definition that it carries.
-CREATE VIEW tuplecast.parts AS
+CREATE OR REPLACE VIEW tuplecast.parts AS
 SELECT t.oid AS trigger,
        t.tgname AS full_name,
        substring(t.tgname FROM '^tuplecast:(.*):') AS name,
@@ -53,7 +53,7 @@ SELECT t.oid AS trigger,
                                                AND proname ~ '^(live|durable)(_statement|_[0-9]{1,6})?$') AND t.tgparentid = 0
    AND t.tgname ~ '^tuplecast:.*:(row|insert|update|delete|truncate)$';
 
-CREATE VIEW tuplecast.triggers AS
+CREATE OR REPLACE VIEW tuplecast.triggers AS
 SELECT p.name,
        n.nspname::text AS schema,
        c.relname::text AS "table",
@@ -88,7 +88,7 @@ SELECT p.name,
 
 -- Is a trigger on this table, as it is now, at row level whatever its definition? Rows that come by way of a parent table are unseen by
 -- statement triggers of the child, and the other way round.
-CREATE FUNCTION tuplecast.needs_row_level(wanted oid) RETURNS boolean
+CREATE OR REPLACE FUNCTION tuplecast.needs_row_level(wanted oid) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT relkind <> 'r' OR relispartition OR EXISTS (SELECT FROM pg_inherits WHERE wanted IN (inhrelid, inhparent))
@@ -96,7 +96,7 @@ AS $$
 $$;
 
 -- Is a trigger with these options, as its second argument has them, at row level on the table as it is now?
-CREATE FUNCTION tuplecast.at_row_level(wanted oid, options json) RETURNS boolean
+CREATE OR REPLACE FUNCTION tuplecast.at_row_level(wanted oid, options json) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT tuplecast.needs_row_level(wanted) OR options -> 'update_of' IS NOT NULL OR options -> 'where' IS NOT NULL
@@ -104,7 +104,7 @@ AS $$
 $$;
 
 -- What is not as it was when the trigger was put, in sentences.
-CREATE FUNCTION tuplecast.stale(t tuplecast.triggers) RETURNS text[]
+CREATE OR REPLACE FUNCTION tuplecast.stale(t tuplecast.triggers) RETURNS text[]
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH gone AS (
@@ -132,7 +132,7 @@ AS $$
                          ORDER BY position), NULL)
 $$;
 
-CREATE FUNCTION tuplecast.trigger_json(t tuplecast.triggers) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.trigger_json(t tuplecast.triggers) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -146,7 +146,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tuplecast.list_triggers(of_schema text, of_table text, of_channel text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.list_triggers(of_schema text, of_table text, of_channel text) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT '{"items":[' || coalesce(string_agg(tuplecast.trigger_json(t), ',' ORDER BY t.name, t.schema, t."table"), '') || ']}'
@@ -156,14 +156,14 @@ AS $$
 $$;
 
 -- The one of that name, or null. Should there be several, on different tables, made by hand: the one that was made first.
-CREATE FUNCTION tuplecast.find_trigger(trigger_name text) RETURNS tuplecast.triggers
+CREATE OR REPLACE FUNCTION tuplecast.find_trigger(trigger_name text) RETURNS tuplecast.triggers
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t FROM tuplecast.triggers t WHERE t.name = trigger_name
      ORDER BY (SELECT min(trigger) FROM tuplecast.parts p WHERE p.name = t.name AND p.relation = t.relation) LIMIT 1
 $$;
 
-CREATE FUNCTION tuplecast.get_trigger(trigger_name text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.get_trigger(trigger_name text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

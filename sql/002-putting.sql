@@ -1,9 +1,9 @@
--- tuplecast, version 2: putting and dropping triggers, and what they could be put on
+-- tuplecast: putting and dropping triggers, and what they could be put on
 --
 -- These functions run with the caller's rights, too.
 
 -- Why no trigger of ours can be on this table, to go on from its name, and what to do instead; nulls when one can.
-CREATE FUNCTION tuplecast.why_not(wanted oid, OUT reason text, OUT advice text)
+CREATE OR REPLACE FUNCTION tuplecast.why_not(wanted oid, OUT reason text, OUT advice text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -44,7 +44,7 @@ $$;
 
 -- Takes the locks that DDL on the table needs, its partitions' too, within two seconds together: while it waits, every new writer waits
 -- behind it. What is left of the time is the limit for whatever follows in the transaction.
-CREATE FUNCTION tuplecast.lock_for_ddl(wanted regclass, lock_mode text, deadline timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.lock_for_ddl(wanted regclass, lock_mode text, deadline timestamptz) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -78,14 +78,14 @@ EXCEPTION WHEN lock_not_available THEN
 END
 $$;
 
-CREATE FUNCTION tuplecast.wait_until(deadline timestamptz) RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.wait_until(deadline timestamptz) RETURNS void
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT set_config('lock_timeout', greatest(1, ceil(extract(epoch FROM deadline - clock_timestamp()) * 1000))::text || 'ms', true)
 $$;
 
 -- If-Match and If-None-Match: null, '*', or entity tags with commas between. `etag` is null when there is no such trigger.
-CREATE FUNCTION tuplecast.check_match(etag text, if_match text, if_none_match text) RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.check_match(etag text, if_match text, if_none_match text) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -103,7 +103,7 @@ $$;
 
 -- One condition of a definition as SQL on the row `of` (NEW or OLD). Everything is from pg_catalog, and each literal is cast to the column's
 -- type at once, so that a bad one is an error now and not in a writer's statement.
-CREATE FUNCTION tuplecast.condition(wanted oid, item json, of text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.condition(wanted oid, item json, of text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -159,7 +159,7 @@ END
 $$;
 
 -- The statements that make the parts of a trigger. `options` is what becomes the second argument.
-CREATE FUNCTION tuplecast.part_statements(trigger_name text, wanted oid, channel text, operations text[], options json, row_level boolean,
+CREATE OR REPLACE FUNCTION tuplecast.part_statements(trigger_name text, wanted oid, channel text, operations text[], options json, row_level boolean,
                                           OUT parts text[], OUT statements text[])
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -229,7 +229,7 @@ END
 $$;
 
 -- A list of column names: each is there, and once.
-CREATE FUNCTION tuplecast.check_columns(wanted oid, member text, names text[]) RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.check_columns(wanted oid, member text, names text[]) RETURNS void
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -248,7 +248,7 @@ END
 $$;
 
 -- Runs the statements. With dry_run everything is undone again; what it would have been is the result all the same.
-CREATE FUNCTION tuplecast.run_ddl(statements text[], trigger_name text, dry_run boolean) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.run_ddl(statements text[], trigger_name text, dry_run boolean) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -270,7 +270,7 @@ END
 $$;
 
 -- Creates or replaces; does nothing, and takes no lock on the table, when the trigger is there as it should be. `name` null: one is chosen.
-CREATE FUNCTION tuplecast.put_trigger(name text, definition json, if_match text, if_none_match text, dry_run boolean,
+CREATE OR REPLACE FUNCTION tuplecast.put_trigger(name text, definition json, if_match text, if_none_match text, dry_run boolean,
                                       OUT created boolean, OUT answer text)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -393,7 +393,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tuplecast.drop_trigger(name text, if_match text, dry_run boolean) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.drop_trigger(name text, if_match text, dry_run boolean) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -419,7 +419,7 @@ END
 $$;
 
 -- What a trigger could be put on. Rows and bytes are those of the last VACUUM or ANALYZE: to measure them would wait for locks.
-CREATE FUNCTION tuplecast.list_tables(of_schema text, schemas text[]) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.list_tables(of_schema text, schemas text[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT '{"items":[' || coalesce(string_agg(json_build_object(

@@ -1,4 +1,4 @@
--- tuplecast, version 2: slots, the functions of triggers of no special kind
+-- tuplecast: slots, the functions of triggers of no special kind
 --
 -- A change of one row costs the writer little more than what the function looks up: names, key, arguments. PostgreSQL keeps the plan of a query for as
 -- long as the session lives, and plans anew when the table is altered; so what is written into the query as a constant need not be looked up.
@@ -17,7 +17,7 @@
 -- What a row of the table comes to as JSON: `fixed` bytes at most, names included, and six times `measure` (an expression), since a byte of a text is
 -- six at most. `named` are the columns that the fast way names. Nulls when there is no bound: a type of somebody's own has output of
 -- unknown length (and may bring a function), and very many columns are better looked up. `qualifier` stands before each name in `measure`.
-CREATE FUNCTION tuplecast.row_bounds(relation oid, keys text[], with_old boolean, qualifier text, OUT fixed integer, OUT measure text, OUT named text[])
+CREATE OR REPLACE FUNCTION tuplecast.row_bounds(relation oid, keys text[], with_old boolean, qualifier text, OUT fixed integer, OUT measure text, OUT named text[])
 LANGUAGE plpgsql STABLE
 AS $$
 DECLARE
@@ -69,7 +69,7 @@ END
 $$;
 
 -- The key of a row in the fast way: as a format, and what goes into it, with a comma before each.
-CREATE FUNCTION tuplecast.id_format(relation oid, keys text[], qualifier text, OUT id text, OUT id_values text)
+CREATE OR REPLACE FUNCTION tuplecast.id_format(relation oid, keys text[], qualifier text, OUT id text, OUT id_values text)
 LANGUAGE sql STABLE
 AS $$
     SELECT CASE cardinality(keys) WHEN 0 THEN 'null' WHEN 1 THEN '%s'
@@ -80,14 +80,14 @@ AS $$
 $$;
 
 -- A row of nulls that has these names.
-CREATE FUNCTION tuplecast.nulls(named text[]) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.nulls(named text[]) RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$
     SELECT coalesce(string_agg('NULL::pg_catalog.text AS ' || name, ', ' ORDER BY i), '') FROM unnest(named) WITH ORDINALITY AS u (name, i)
 $$;
 
 -- An expression: the column's name, as JSON, when its value has changed, else null. `old_text` is the old value, null or a text.
-CREATE FUNCTION tuplecast.name_if_changed(name text, new_value text, old_text text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.name_if_changed(name text, new_value text, old_text text) RETURNS text
 LANGUAGE sql IMMUTABLE
 AS $$
     SELECT format('CASE WHEN COALESCE(%1$s::pg_catalog.text COLLATE pg_catalog."C" OPERATOR(pg_catalog.<>) %2$s, %1$s IS NOT NULL OR %2$s IS NOT NULL) THEN %3$L END',
@@ -99,7 +99,7 @@ $$;
 -- At statement level up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for
 -- each. In an IF, a query that answers with no row is as good as false, and spares the writer an expression. What is set when nothing was sent is taken back at once; who sets
 -- it himself has sixteen rows of his told twice. Where old values are wanted, one row goes this way.
-CREATE FUNCTION tuplecast.fast_way(relation oid, operation text, channel text, with_old boolean, row_level boolean) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.fast_way(relation oid, operation text, channel text, with_old boolean, row_level boolean) RETURNS text
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -182,7 +182,7 @@ $$;
 
 -- The same with old values. `named` are all columns; measure and limit are for one row of the two, `head` and `id_values` for format(). The inner query
 -- becomes part of the outer one: nothing of the old row is made text before it is measured.
-CREATE FUNCTION tuplecast.fast_way_with_old(named text[], measure text, size_limit integer, channel text, head text, id_values text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.fast_way_with_old(named text[], measure text, size_limit integer, channel text, head text, id_values text) RETURNS text
 LANGUAGE sql STABLE
 AS $$
     SELECT format($fast$
@@ -212,7 +212,7 @@ $$;
 -- The same at row level, for which no query is needed: what fits is sent, else `otherwise` is asked, which says true when it has sent the row. A name that the
 -- table has no more would be an error, but what is behind the question is not looked at before it was answered. That the
 -- table's number is named as a regclass makes PostgreSQL ask again, and read the rest again, when the table was altered.
-CREATE FUNCTION tuplecast.fast_way_of_row(relation oid, fits text, channel text, format_string text, format_values text, otherwise text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.fast_way_of_row(relation oid, fits text, channel text, format_string text, format_values text, otherwise text) RETURNS text
 LANGUAGE sql STABLE
 AS $$
     SELECT format($fast$
@@ -228,7 +228,7 @@ $fast$,
 $$;
 
 -- The fast way of a live trigger; argument is its second.
-CREATE FUNCTION tuplecast.live_way(relation oid, operation text, channel text, argument text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.live_way(relation oid, operation text, channel text, argument text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -241,15 +241,8 @@ BEGIN
 END
 $$;
 
--- The fast way of a slot: kind is live, or what later versions know.
-CREATE FUNCTION tuplecast.slot_way(kind text, relation oid, operation text, channel text, argument text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT tuplecast.live_way(relation, operation, channel, argument) WHERE kind = 'live'
-$$;
-
 -- A row that may be too long for the fast way. True, as the fast way wants it.
-CREATE FUNCTION tuplecast.send_long(channel text, head text, id text, changed record) RETURNS boolean
+CREATE OR REPLACE FUNCTION tuplecast.send_long(channel text, head text, id text, changed record) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -261,7 +254,7 @@ $$;
 
 -- Is the fast way that has this digest the one that the only trigger of the slot would get now? A transaction whose snapshot is older than the
 -- plan may not see what has become of the table: there the answer is no. It must not fail: the writer would.
-CREATE FUNCTION tuplecast.is_current(slot integer, digest text) RETURNS boolean
+CREATE OR REPLACE FUNCTION tuplecast.is_current(slot integer, digest text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -281,7 +274,7 @@ $$;
 
 -- Writes the function of a slot, which becomes our owner's, for who may put triggers on the table. Who does it with a slot that is another's
 -- would make that one slower and nothing else, because is_current() says no.
-CREATE FUNCTION tuplecast.make_slot(slot integer, relation regclass, operation text, channel text, kind text DEFAULT 'live', argument text DEFAULT '') RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.make_slot(slot integer, relation regclass, operation text, channel text, kind text DEFAULT 'live', argument text DEFAULT '') RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -305,7 +298,7 @@ END
 $$;
 
 -- A slot that no trigger has, and nobody else takes before the transaction ends.
-CREATE FUNCTION tuplecast.take_slot(taken integer[]) RETURNS integer
+CREATE OR REPLACE FUNCTION tuplecast.take_slot(taken integer[]) RETURNS integer
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -323,7 +316,7 @@ END
 $$;
 
 -- Read from the catalog as the statement sees it: a look-up by name may be answered from memory.
-CREATE FUNCTION tuplecast.used_slots() RETURNS integer[]
+CREATE OR REPLACE FUNCTION tuplecast.used_slots() RETURNS integer[]
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT ARRAY(SELECT substring(proname FROM '[0-9]+')::integer FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid

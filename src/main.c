@@ -4,6 +4,7 @@
 #include "gateway.h"
 #include "http/ready_probe.h"
 #include "loop/service_manager.h"
+#include "postgres/conninfo_text.h"
 #include "postgres/setup.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { EXIT_USAGE = 2, EXIT_CONFIG = 78 /* EX_CONFIG of sysexits.h */, PROBLEMS_BYTES_MAX = 1 << 20 };
 
@@ -86,7 +88,8 @@ static bool parse_arguments(int count, char **values, struct arguments *ret_argu
         {"help", no_argument, NULL, OPTION_HELP},
         {0},
     };
-    struct arguments arguments = {.command = "serve", .source = {.getenv = getenv}};
+    struct arguments arguments = {.command = "serve",
+                                  .source = {.getenv = getenv, .connection_is_wrong = conninfo_is_wrong}};
     int option;
 
     *ret_exit = EXIT_SUCCESS;
@@ -158,6 +161,25 @@ static void log_problems(char *text)
 
     for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
         log_error("mistake in the configuration", log_text("problem", line));
+}
+
+static void log_odd(char *text)
+{
+    char *rest = NULL;
+
+    for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+        log_warn("a variable that is no setting's", log_text("problem", line));
+}
+
+static void tell_odd_variables(void (*tell)(char *text))
+{
+    struct buffer lines;
+
+    buffer_init(&lines, PROBLEMS_BYTES_MAX);
+    config_odd_variables(environ, &lines);
+    if (buffer_size(&lines) > 0 && buffer_text(&lines))
+        tell(lines.data + lines.start);
+    buffer_done(&lines);
 }
 
 /* Loads the configuration, or tells what is wrong with it. */
@@ -293,7 +315,7 @@ static int check(const struct config *config)
     struct buffer text;
 
     buffer_init(&text, PROBLEMS_BYTES_MAX);
-    config_print(config, &text);
+    config_print(config, conninfo_redact, &text);
     const char *printed = buffer_text(&text);
     if (printed)
         fputs(printed, stdout);
@@ -324,6 +346,8 @@ int main(int argument_count, char **argument_values)
         return EXIT_CONFIG;
     log_init(config.log.level, config.log.format);
     bool serves = strcmp(arguments.command, "serve") == 0, checks = strcmp(arguments.command, "check") == 0;
+    if (serves || checks)
+        tell_odd_variables(serves ? log_odd : print_problems);
     if ((serves || checks) && load_access(&config, &access, print_problems) < 0) {
         status = EXIT_CONFIG;
     } else if (serves) {
@@ -335,6 +359,8 @@ int main(int argument_count, char **argument_values)
         status = error < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     } else if (checks) {
         status = arguments.quiet ? EXIT_SUCCESS : check(&config);
+        if (!arguments.quiet)
+            setup_look(config.database, stderr);
         access_free(access);
     } else {
         status = ready(&config);

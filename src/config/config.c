@@ -151,6 +151,7 @@ int config_load(const struct config_source *source, struct config *ret_config, s
 
     source_text_init(&text);
     draft_init(&draft, problems);
+    draft.connection_is_wrong = source->connection_is_wrong;
     r = fill(&draft, &text, source);
     report_end(&draft.report);
     source_text_done(&text);

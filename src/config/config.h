@@ -107,6 +107,9 @@ struct config_source {
     bool file_required;                                   /* the default file must exist, too */
     const char *database, *listen, *channels, *log_level; /* flags */
     char *(*getenv)(const char *name);                    /* NULL: an empty environment */
+    /* Whether something is wrong with a connection string, and what, without anything of it: only libpq can read them.
+     * NULL: they are taken as they are. */
+    bool (*connection_is_wrong)(const char *connection, char *ret_wrong, size_t size);
 };
 
 /* Appends one line to problems for everything wrong that it finds: where, which setting, what, what to do.
@@ -115,8 +118,15 @@ struct config_source {
 int config_load(const struct config_source *source, struct config *ret_config, struct buffer *problems);
 void config_done(struct config *config); /* also fine on a zeroed struct */
 
-/* Appends the configuration as a file that could be read back, with *** in place of every secret. */
-void config_print(const struct config *config, struct buffer *text);
+/* Appends the configuration as a file that could be read back, with *** in place of every secret. redact appends a
+ * connection string without what is secret in it; NULL: all of it is. */
+void config_print(const struct config *config, void (*redact)(const char *connection, struct buffer *text),
+                  struct buffer *text);
+
+/* Appends a line for each variable of the environment that begins as ours do and is none of a setting: the name, and
+ * the nearest that there is. environment ends with NULL. Kubernetes has variables of that kind for a service of our
+ * name. */
+void config_odd_variables(char *const *environment, struct buffer *lines);
 
 /* In a pattern `*` stands for any bytes, `?` for one; nothing else is special. */
 bool channel_pattern_matches(const char *pattern, const char *name);

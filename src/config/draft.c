@@ -83,6 +83,7 @@ int draft_set_string(struct draft *draft, const struct setting *setting, struct 
 {
     size_t length = strlen(string);
     const char *wrong = setting->check ? setting->check(string) : NULL;
+    char connection_wrong[REPORT_PART_BYTES_MAX];
 
     if (setting->type == SETTING_ENUMERATION)
         return set_enumeration(draft, setting, place, string);
@@ -95,6 +96,9 @@ int draft_set_string(struct draft *draft, const struct setting *setting, struct 
                             setting->most);
     if (wrong)
         return refuse_quoted(draft, setting, place, string, wrong);
+    if (setting->secrecy == SETTING_HOLDS_PASSWORD && draft->connection_is_wrong &&
+        draft->connection_is_wrong(string, connection_wrong, sizeof(connection_wrong)))
+        return draft_refuse(draft, setting, place, "%s", connection_wrong);
     return replace_text(draft, setting, place, string);
 }
 

@@ -11,6 +11,7 @@ struct draft {
     struct config config;
     struct place places[SETTINGS_MAX]; /* of each value, by position in the table */
     struct report report;
+    bool (*connection_is_wrong)(const char *connection, char *ret_wrong, size_t size); /* NULL: none is */
 };
 
 void draft_init(struct draft *draft, struct buffer *problems);

@@ -61,3 +61,25 @@ bool nearest_path(const char *path, char ret_path[SETTING_PATH_BYTES_MAX + 1])
     }
     return best != UINT_MAX;
 }
+
+bool nearest_variable(const char *name, char ret_name[SETTING_VARIABLE_BYTES])
+{
+    const size_t prefix = strlen("TUPLECAST_");
+    size_t length = strlen(name) - prefix;
+    unsigned best = UINT_MAX;
+    char known[SETTING_VARIABLE_BYTES];
+
+    for (const struct setting *setting = settings; setting->path; setting++) {
+        setting_variable(setting->path, known);
+        size_t group_bytes = setting_group_bytes(setting) > 0 ? setting_group_bytes(setting) + 1 : 0;
+        const char *leaf = known + prefix + group_bytes;
+        unsigned whole = distance(name + prefix, length, known + prefix, strlen(known + prefix));
+        unsigned alone = distance(name + prefix, length, leaf, strlen(leaf));
+        unsigned least = whole < alone ? whole : alone;
+        if (least < best && least <= distance_max(length)) {
+            best = least;
+            memcpy(ret_name, known, sizeof(known));
+        }
+    }
+    return best != UINT_MAX;
+}

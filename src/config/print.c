@@ -1,4 +1,3 @@
-#include "config/mask.h"
 #include "config/settings.h"
 
 #include <inttypes.h>
@@ -24,15 +23,17 @@ static void print_quoted(const char *value, size_t size_bytes, struct buffer *te
     buffer_append_text(text, "\"");
 }
 
-static void print_text(const struct setting *setting, const char *value, struct buffer *text)
+typedef void redact_connection(const char *connection, struct buffer *text);
+
+static void print_text(const struct setting *setting, const char *value, redact_connection *redact, struct buffer *text)
 {
     struct buffer masked;
 
     buffer_init(&masked, VALUE_BYTES_MAX);
-    if (setting->secrecy == SETTING_SECRET)
+    if (setting->secrecy == SETTING_HOLDS_PASSWORD && redact)
+        redact(value, &masked);
+    else if (setting->secrecy != SETTING_OPEN)
         buffer_append_text(&masked, value[0] ? "***" : "");
-    else if (setting->secrecy == SETTING_HOLDS_PASSWORD)
-        mask_passwords(value, &masked);
     else
         buffer_append_text(&masked, value);
     text->failed |= masked.failed;
@@ -50,13 +51,14 @@ static void print_list(const struct text_list *list, struct buffer *text)
     buffer_append_text(text, list->count > 0 ? " )" : ")");
 }
 
-static void print_value(const struct setting *setting, const struct config *config, struct buffer *text)
+static void print_value(const struct setting *setting, const struct config *config, redact_connection *redact,
+                        struct buffer *text)
 {
     const void *field = setting_field_const(setting, config);
 
     switch (setting->type) {
     case SETTING_TEXT:
-        print_text(setting, *(char *const *)field, text);
+        print_text(setting, *(char *const *)field, redact, text);
         return;
     case SETTING_INTEGER:
         buffer_printf(text, "%" PRId64, *(const int64_t *)field);
@@ -81,7 +83,7 @@ static bool same_group(const struct setting *one, const struct setting *other)
     return other->path && setting_group_bytes(other) == length && strncmp(one->path, other->path, length) == 0;
 }
 
-void config_print(const struct config *config, struct buffer *text)
+void config_print(const struct config *config, redact_connection *redact, struct buffer *text)
 {
     for (const struct setting *setting = settings; setting->path; setting++) {
         size_t group_bytes = setting_group_bytes(setting);
@@ -90,7 +92,7 @@ void config_print(const struct config *config, struct buffer *text)
             buffer_printf(text, "%.*s = {\n", (int)group_bytes, setting->path);
         buffer_printf(text, "%s# %s\n%s%s%s = ", indent, setting->help, indent, setting->not_in_file ? "# " : "",
                       setting_leaf(setting));
-        print_value(setting, config, text);
+        print_value(setting, config, redact, text);
         buffer_append_text(text, ";\n");
         if (group_bytes > 0 && !same_group(setting, setting + 1))
             buffer_append_text(text, "};\n");

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "postgres/conninfo.h"
 #include "postgres/resolver.h"
+#include "postgres/session.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -23,12 +24,14 @@ enum {
     PROBLEM_BYTES = 512,
 };
 
-enum connection_state { OFF, RESOLVING, CONNECTING, UP, WAITING };
+static const char NOT_MADE[] = "no connection could be made; the gateway's log says why";
+
+enum connection_state { OFF, RESOLVING, CONNECTING, SETTLING, UP, WAITING };
 
 struct connection {
     struct loop_io io; /* first: on_io casts; fd is -1 while it is not in the loop */
     struct loop *loop;
-    struct loop_timer timer; /* CONNECTING: deadline of this host; WAITING: end of the back-off */
+    struct loop_timer timer; /* CONNECTING, SETTLING: deadline of this host; WAITING: end of the back-off */
     struct resolver *resolver;
     struct connection_hooks hooks;
     void *context;
@@ -43,6 +46,7 @@ struct connection {
     int64_t up_since_ms;
     char problem[PROBLEM_BYTES];
     char reasons[PROBLEM_BYTES]; /* of each host of this round */
+    const char *told;            /* of the last host of this round: what on_down is told */
     char notice[PROBLEM_BYTES];  /* the server's last words: why it closes a connection comes as a notice */
 };
 
@@ -106,7 +110,9 @@ static int64_t next_backoff_ms(struct connection *connection)
     return base_ms / 2 + random % (base_ms / 2 + 1);
 }
 
-static void fail(struct connection *connection, const char *reason)
+/* reason goes to the log alone: libpq and servers quote users, hosts, files and what they could not read. Everybody may
+ * be told the other one. */
+static void fail(struct connection *connection, const char *reason, const char *told)
 {
     char copy[PROBLEM_BYTES];
 
@@ -121,8 +127,10 @@ static void fail(struct connection *connection, const char *reason)
         log_warn("database away", log_text("reason", copy), log_number("next_try_ms", wait_ms));
         connection->state = WAITING;
         loop_timer_set(&connection->timer, wait_ms, 0);
+    } else {
+        log_warn("database away", log_text("reason", copy));
     }
-    connection->hooks.on_down(connection->context, copy);
+    connection->hooks.on_down(connection->context, told);
 }
 
 static void on_notice(void *context, const char *message)
@@ -145,6 +153,7 @@ static bool begin_host(struct connection *connection)
     connection->pq = PQconnectStartParams(info->keywords, info->values, 1);
     if (!connection->pq || PQstatus(connection->pq) == CONNECTION_BAD) {
         add_reason(connection, connection->pq ? PQerrorMessage(connection->pq) : "out of memory");
+        connection->told = NOT_MADE;
         PQfinish(connection->pq);
         connection->pq = NULL;
         return false;
@@ -171,12 +180,14 @@ static void try_hosts(struct connection *connection)
     for (; connection->tried < count; pass_host(connection))
         if (begin_host(connection))
             return;
-    fail(connection, connection->reasons);
+    fail(connection, connection->reasons, connection->told);
 }
 
-static void give_up_host(struct connection *connection, const char *reason)
+static void give_up_host(struct connection *connection, const char *reason, const char *told)
 {
     add_reason(connection, reason);
+    connection->told = told;
+    connection->state = CONNECTING;
     loop_timer_stop(&connection->timer);
     unwatch(connection);
     PQfinish(connection->pq);
@@ -191,7 +202,7 @@ static void give_up_named_host(struct connection *connection, const char *why)
 
     snprintf(reason, sizeof(reason), "connection to server \"%.255s\", port %.16s failed: %.200s",
              PQhost(connection->pq), PQport(connection->pq), why);
-    give_up_host(connection, reason);
+    give_up_host(connection, reason, why);
 }
 
 /* Returns whether this server is of use: LISTEN and ticks work on a primary only. */
@@ -220,21 +231,45 @@ static void poll_connecting(struct connection *connection)
                                            "connection string, as in host=one,two");
             return;
         }
-        loop_timer_stop(&connection->timer);
-        if (PQsetnonblocking(connection->pq, 1) < 0) {
-            fail(connection, PQerrorMessage(connection->pq));
+        connection->state = SETTLING;
+        if (PQsetnonblocking(connection->pq, 1) < 0 || !PQsendQuery(connection->pq, session_sql(connection->pq)) ||
+            PQflush(connection->pq) < 0) {
+            give_up_host(connection, PQerrorMessage(connection->pq), NOT_MADE);
             return;
         }
-        connection->state = UP;
-        connection->up_since_ms = loop_clock_ms();
         watch(connection, EPOLLIN);
-        connection->hooks.on_up(connection->context);
         break;
     case PGRES_POLLING_FAILED:
     case PGRES_POLLING_ACTIVE:
     default:
-        give_up_host(connection, PQerrorMessage(connection->pq));
+        give_up_host(connection, PQerrorMessage(connection->pq), NOT_MADE);
         break;
+    }
+}
+
+/* The answer to session_sql(). It was small enough to be sent at once: the socket's buffer was empty. */
+static void poll_settling(struct connection *connection)
+{
+    if (!PQconsumeInput(connection->pq)) {
+        give_up_host(connection, PQerrorMessage(connection->pq), NOT_MADE);
+        return;
+    }
+    while (!PQisBusy(connection->pq)) {
+        PGresult *result = PQgetResult(connection->pq);
+        ExecStatusType status = PQresultStatus(result);
+        bool went_well = status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+        PQclear(result);
+        if (!result) {
+            loop_timer_stop(&connection->timer);
+            connection->state = UP;
+            connection->up_since_ms = loop_clock_ms();
+            connection->hooks.on_up(connection->context);
+            return;
+        }
+        if (!went_well) {
+            give_up_host(connection, PQerrorMessage(connection->pq), NOT_MADE);
+            return;
+        }
     }
 }
 
@@ -244,6 +279,10 @@ static void on_connection_io(struct loop_io *io, uint32_t events)
 
     if (connection->state == CONNECTING) {
         poll_connecting(connection);
+        return;
+    }
+    if (connection->state == SETTLING) {
+        poll_settling(connection);
         return;
     }
     assert(connection->state == UP);
@@ -260,7 +299,7 @@ static void begin(struct connection *connection)
     connection->state = RESOLVING;
     int error = conninfo_init(&connection->info, connection->text, &problem);
     if (error < 0) {
-        fail(connection, problem ? problem : strerror(-error));
+        fail(connection, problem ? problem : strerror(-error), NOT_MADE);
         free(problem);
         return;
     }
@@ -272,12 +311,13 @@ static void on_resolved(void *context, const char *problem)
     struct connection *connection = context;
 
     if (problem) {
-        fail(connection, problem);
+        fail(connection, problem, "its host's name was not found; the gateway's log says which and why");
         return;
     }
     connection->state = CONNECTING;
     connection->tried = 0;
     connection->reasons[0] = '\0';
+    connection->told = NOT_MADE;
     /* The names may have other addresses now. */
     if (connection->host >= connection->info.host_count)
         connection->host = 0;
@@ -290,7 +330,7 @@ static void on_connection_timer(struct loop_timer *timer)
 
     if (connection->state == WAITING)
         begin(connection);
-    else if (connection->state == CONNECTING)
+    else if (connection->state == CONNECTING || connection->state == SETTLING)
         give_up_named_host(connection, "no answer in time (connect_timeout)");
 }
 
@@ -346,7 +386,13 @@ void connection_stop(struct connection *connection)
 void connection_lose(struct connection *connection, const char *reason)
 {
     if (connection->state != OFF && connection->state != WAITING)
-        fail(connection, reason);
+        fail(connection, reason, reason);
+}
+
+void connection_broke(struct connection *connection)
+{
+    if (connection->state != OFF && connection->state != WAITING)
+        fail(connection, connection_problem(connection), "the connection broke off; the gateway's log says why");
 }
 
 PGconn *connection_pq(const struct connection *connection)
@@ -376,7 +422,7 @@ void connection_flush(struct connection *connection)
         return;
     int left = PQflush(connection->pq);
     if (left < 0)
-        fail(connection, PQerrorMessage(connection->pq));
+        connection_broke(connection);
     else
         loop_io_change(connection->loop, &connection->io, left > 0 ? EPOLLIN | EPOLLOUT : EPOLLIN);
 }

@@ -1,9 +1,9 @@
 /* A connection to PostgreSQL that comes back by itself, without ever blocking.
  *
- *     OFF -> RESOLVING -> CONNECTING -> UP -> WAITING (back-off, with jitter) -> RESOLVING -> ...
+ *     OFF -> RESOLVING -> CONNECTING -> SETTLING -> UP -> WAITING (back-off, with jitter) -> RESOLVING -> ...
  *
  * Of several hosts each is tried in turn, beginning with the one that was used last, until one is a primary. Each has
- * connect_timeout, or 2 s (5 s where there is only one).
+ * connect_timeout, or 2 s (5 s where there is only one). SETTLING sets what the session relies on (session.h).
  *
  * Used by the listener and by the trigger calls; what is said over it is theirs. PQ types stay inside
  * postgres/. */
@@ -19,12 +19,14 @@ struct connection;
 struct connection_hooks {
     void (*on_up)(void *context);    /* connected; PQ functions may be used */
     void (*on_input)(void *context); /* the socket is readable: PQconsumeInput has not been called yet */
-    void (*on_down)(void *context, const char *reason); /* was UP and is not any more, or could not be reached */
-    bool reconnect;                                     /* false: stays OFF after a failure */
+    /* Was UP and is not any more, or could not be reached. Everybody may read the reason, on /readyz for example: what
+     * libpq and the server say has names in it, and is in the log alone. */
+    void (*on_down)(void *context, const char *reason);
+    bool reconnect; /* false: stays OFF after a failure */
 };
 
 /* text: a libpq connection string, "" for the environment. hooks are copied; none is called from within a
- * call of ours but connection_lose. NULL with errno set. */
+ * call of ours but connection_lose and connection_broke. NULL with errno set. */
 struct connection *connection_new(struct loop *loop, const char *text, const struct connection_hooks *hooks,
                                   void *context);
 void connection_free(struct connection *connection); /* no hook is called; NULL is fine */
@@ -32,8 +34,11 @@ void connection_free(struct connection *connection); /* no hook is called; NULL 
 void connection_start(struct connection *connection); /* from OFF; otherwise does nothing */
 void connection_stop(struct connection *connection);  /* to OFF, without a hook */
 
-/* Gives up a connection that is UP, or being made; calls on_down. reason is logged and shown. */
+/* Gives up a connection that is UP, or being made; calls on_down. reason is a sentence of ours, logged and shown. */
 void connection_lose(struct connection *connection, const char *reason);
+
+/* The same when libpq has failed: why is logged. */
+void connection_broke(struct connection *connection);
 
 /* The libpq object while UP, else NULL; lent. */
 PGconn *connection_pq(const struct connection *connection);
@@ -48,6 +53,6 @@ void connection_begin_with(struct connection *connection, size_t host); /* while
  * connection on an error. */
 void connection_flush(struct connection *connection);
 
-/* What went wrong, on one line: PQerrorMessage, or what the server said last when libpq has nothing to say. Lent until
- * the next call. */
+/* What went wrong, on one line, for the log: PQerrorMessage, or what the server said last when libpq has nothing to
+ * say. Lent until the next call. */
 const char *connection_problem(struct connection *connection);

@@ -1,5 +1,6 @@
 #include "postgres/durable_own.h"
 
+#include "base/embedded.h"
 #include "base/log.h"
 
 #include <inttypes.h>
@@ -131,15 +132,23 @@ static void on_session_row(void *context, const PGresult *row, int number)
                  "pools transactions loses notifications, too)");
 }
 
+static bool is_lost(const char *sqlstate)
+{
+    return sqlstate && (strncmp(sqlstate, "08", 2) == 0 || strcmp(sqlstate, "57P01") == 0);
+}
+
 static void on_check(void *context, const char *sqlstate, const char *message)
 {
     struct durable_reader *reader = context;
 
     reader->busy = false;
-    if (sqlstate && strncmp(sqlstate, "08", 2) != 0 && strcmp(sqlstate, "57P01") != 0) {
-        switch_off(reader, strncmp(sqlstate, "42", 2) == 0 || strcmp(sqlstate, "3F000") == 0
-                               ? "the database side is not installed, or too old: run `tuplecast setup`"
-                               : message);
+    if (sqlstate && !is_lost(sqlstate)) {
+        bool is_old = strncmp(sqlstate, "42", 2) == 0 || strcmp(sqlstate, "3F000") == 0;
+        if (!is_old)
+            log_warn("the log of durable channels cannot be read", log_text("sqlstate", sqlstate),
+                     log_text("reason", message));
+        switch_off(reader, is_old ? "the database side is not installed, or too old: run `tuplecast setup`"
+                                  : "the log cannot be read; the gateway's log says why");
         return;
     }
     if (durable_failed(reader, sqlstate, message))
@@ -155,17 +164,74 @@ static void on_check(void *context, const char *sqlstate, const char *message)
     check_position(reader);
 }
 
+/* A schema that is not as it should be may well work: so this is said, and tried. */
+static void say_schema(struct durable_reader *reader)
+{
+    const char *const parameters[] = {reader->options.order};
+    char sentence[1024];
+
+    schema_state_say(&reader->schema, sentence, sizeof(sentence));
+    if (sentence[0])
+        log_warn("the database side is not the right one", log_text("reason", sentence));
+    durable_ask(reader, "SELECT tuplecast.check_durable($1)", parameters, 1, on_check_row, on_check);
+}
+
+static void on_compared_row(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+
+    (void)number;
+    schema_state_compare(&reader->schema, row);
+}
+
+static void on_compared(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (is_lost(sqlstate) && durable_failed(reader, sqlstate, message))
+        return;
+    reader->busy = false;
+    if (sqlstate) {
+        reader->schema.kind = SCHEMA_ALTERED;
+        snprintf(reader->schema.detail, sizeof(reader->schema.detail), "tuplecast.version cannot be read: %s", message);
+    }
+    say_schema(reader);
+}
+
+static void on_schema_row(void *context, const PGresult *row, int number)
+{
+    struct durable_reader *reader = context;
+
+    (void)number;
+    schema_state_take(&reader->schema, row);
+}
+
+static void on_schema(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+    char version[DURABLE_NUMBER_BYTES];
+    const char *const parameters[] = {version, embedded_scripts_checksum};
+
+    if (durable_failed(reader, sqlstate, message))
+        return;
+    snprintf(version, sizeof(version), "%d", SCHEMA_VERSION);
+    if (reader->schema.kind == SCHEMA_PRESENT && schema_compare_sql())
+        durable_ask(reader, schema_compare_sql(), parameters, 2, on_compared_row, on_compared);
+    else
+        say_schema(reader);
+}
+
 static void on_session(void *context, const char *sqlstate, const char *message)
 {
     struct durable_reader *reader = context;
-    const char *const parameters[] = {reader->options.order};
+    const char *const parameters[] = {"f"};
 
     if (durable_failed(reader, sqlstate, message))
         return;
     if (reader->refusal[0])
         switch_off(reader, reader->refusal);
     else
-        durable_ask(reader, "SELECT tuplecast.check_durable($1)", parameters, 1, on_check_row, on_check);
+        durable_ask(reader, schema_state_sql(), parameters, 1, on_schema_row, on_schema);
 }
 
 /* A pooler first: it is as bad for live channels, which need nothing to be installed. */

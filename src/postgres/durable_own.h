@@ -5,6 +5,7 @@
 #include "postgres/durable_reader.h"
 #include "postgres/history_reader.h"
 #include "postgres/query_queue.h"
+#include "postgres/schema_state.h"
 
 enum { DURABLE_POLL_MS = 1100, DURABLE_TICKS_MAX = 1000, DURABLE_NUMBER_BYTES = 24 };
 
@@ -58,6 +59,7 @@ struct durable_reader {
     struct durable_position found; /* being collected */
     char verdict[16];
     char refusal[256]; /* being collected */
+    struct schema_state schema;
     struct durable_stats stats;
 };
 

@@ -69,7 +69,7 @@ static void send_probe(struct listener *listener)
     snprintf(number, sizeof(number), "%" PRIu64, ++listener->probe_number);
     if (!PQsendQueryParams(pq, "SELECT pg_catalog.pg_notify($1, $2), pg_catalog.pg_notification_queue_usage()", 2, NULL,
                            values, NULL, NULL, 0)) {
-        connection_lose(listener->connection, connection_problem(listener->connection));
+        connection_broke(listener->connection);
         return;
     }
     listener->echo_awaited = true;
@@ -95,7 +95,7 @@ static bool send_listens(struct listener *listener)
     if (error < 0 || !text)
         connection_lose(listener->connection, "out of memory");
     else if (text[0] != '\0' && !PQsendQuery(pq, text))
-        connection_lose(listener->connection, connection_problem(listener->connection));
+        connection_broke(listener->connection);
     else if (text[0] != '\0')
         await_answer(listener, COMMAND_LISTEN);
     buffer_done(&sql);
@@ -200,7 +200,7 @@ static bool take_result(struct listener *listener)
     else if (status != PGRES_COMMAND_OK && listener->command == COMMAND_LISTEN && listen_set_is_about_a_name(result))
         on_listens_failed(listener);
     else if (status != PGRES_COMMAND_OK)
-        connection_lose(listener->connection, connection_problem(listener->connection));
+        connection_broke(listener->connection);
     PQclear(result);
     return connection_pq(listener->connection) != NULL;
 }
@@ -244,7 +244,7 @@ static void take_input(void *context)
     }
     listener->last_read_ms = loop_turn_ms(listener->loop);
     if (!PQconsumeInput(pq)) {
-        connection_lose(listener->connection, connection_problem(listener->connection));
+        connection_broke(listener->connection);
         return;
     }
     /* Results first: with a LISTEN's result in hand, what was notified behind it finds its channel open. */

@@ -71,7 +71,7 @@ static void send_first(struct query_queue *queue)
     if (!PQsendQueryParams(pq, item->query.sql, item->query.parameter_count, NULL, item->query.parameters, NULL, NULL,
                            item->query.binary) ||
         (!item->query.whole && !PQsetSingleRowMode(pq))) {
-        connection_lose(queue->connection, connection_problem(queue->connection));
+        connection_broke(queue->connection);
         return;
     }
     queue->sent = true;
@@ -151,7 +151,7 @@ static void on_input(void *context)
     struct query_queue *queue = context;
 
     if (!PQconsumeInput(connection_pq(queue->connection))) {
-        connection_lose(queue->connection, connection_problem(queue->connection));
+        connection_broke(queue->connection);
         return;
     }
     if (queue->sent)

@@ -1,157 +1,299 @@
+/* `tuplecast setup`.
+ *
+ * What is run is one text, which is made before anything is run: so --dry-run prints exactly that. It is, in a
+ * transaction:
+ *
+ *   begin.sql, superuser.sql          (only a superuser's) the roles, the schema, and the way to the owner's rights
+ *   prepare.sql, the scripts, finish.sql        with the owner's rights alone, whoever runs it
+ *   superuser_end.sql, nobody.sql
+ *
+ * Nothing that is found is trusted: a schema that does not belong to who should own it is not looked into at all. */
 #include "postgres/setup.h"
 
+#include "base/buffer.h"
 #include "base/embedded.h"
+#include "postgres/schema_state.h"
+#include "postgres/session.h"
 
+#include <assert.h>
 #include <errno.h>
-#include <libpq-fe.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { SERVER_VERSION_MIN = 140000 };
+enum { SERVER_VERSION_MIN = 140000, TEXT_BYTES_MAX = 1 << 22, TRIES = 3, SENTENCE_BYTES = 1024 };
 
-static int fail(FILE *errors, const char *what, PGconn *pq)
+#define DELIMITER "$tuplecast_setup$"
+
+static void on_notice(void *context, const PGresult *result)
 {
-    fprintf(errors, "tuplecast setup: %s: %s", what, PQerrorMessage(pq));
-    return -EIO;
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+
+    if (context && message)
+        fprintf(context, "tuplecast setup: %s\n", message);
 }
 
-static int run(PGconn *pq, const char *sql, FILE *errors)
+PGconn *setup_connect(const char *database, FILE *errors)
 {
-    PGresult *result = PQexec(pq, sql);
+    const char *const keywords[] = {
+        "fallback_application_name", "target_session_attrs", "connect_timeout", "dbname", "client_encoding", NULL};
+    const char *const values[] = {"tuplecast setup", "primary", errors ? NULL : "3", database, "UTF8", NULL};
+    PGconn *pq = PQconnectdbParams(keywords, values, 1);
+
+    PQsetNoticeReceiver(pq, on_notice, NULL); /* not before it is known which we want */
+    if (PQstatus(pq) != CONNECTION_OK || session_begin(pq) < 0) {
+        if (errors)
+            fprintf(errors, "tuplecast setup: cannot connect: %s", PQerrorMessage(pq));
+    } else if (PQserverVersion(pq) < SERVER_VERSION_MIN) {
+        if (errors)
+            fprintf(errors, "tuplecast setup: PostgreSQL %d is too old; 14 or later is needed\n",
+                    PQserverVersion(pq) / 10000);
+    } else {
+        PQsetNoticeReceiver(pq, on_notice, errors);
+        return pq;
+    }
+    PQfinish(pq);
+    return NULL;
+}
+
+/* Appends a file of sql/, with the values of its marks. */
+static void append_file(struct buffer *text, const char *path)
+{
+    const char *at = (const char *)embedded_find(path)->data;
+    char version[12];
+
+    snprintf(version, sizeof(version), "%d", SCHEMA_VERSION);
+    const char *const marks[][2] = {
+        {"$version", version},
+        {"$checksum", embedded_scripts_checksum},
+        {"($fingerprint)", NULL},
+    };
+    buffer_printf(text, "-- %s\n", path);
+    while (*at) {
+        size_t plain = strcspn(at, "$(");
+        bool is_mark = false;
+        buffer_append(text, at, plain);
+        at += plain;
+        for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]) && !is_mark; i++) {
+            is_mark = strncmp(path, "sql/setup/finish", 16) == 0 && strncmp(at, marks[i][0], strlen(marks[i][0])) == 0;
+            if (is_mark && marks[i][1])
+                buffer_append_text(text, marks[i][1]);
+            else if (is_mark)
+                buffer_printf(text, "(%s)", (const char *)embedded_find("sql/setup/fingerprint.sql")->data);
+            if (is_mark)
+                at += strlen(marks[i][0]);
+        }
+        if (!is_mark && *at)
+            buffer_append(text, at++, 1);
+    }
+    buffer_append_text(text, "\n");
+}
+
+/* Without its COMMIT. */
+static void append_text(struct buffer *text, const struct schema_state *state)
+{
+    buffer_append_text(text, "BEGIN;\n");
+    append_file(text, "sql/setup/begin.sql");
+    if (state->superuser) {
+        append_file(text, "sql/setup/superuser.sql");
+        buffer_append_text(text, "SELECT pg_temp.tuplecast_run(" DELIMITER "\n");
+    } else if (state->kind == SCHEMA_NONE) {
+        buffer_append_text(text, "CREATE SCHEMA tuplecast;\n\n");
+    }
+    append_file(text, "sql/setup/prepare.sql");
+    for (const char *const *script = embedded_scripts; *script; script++)
+        append_file(text, *script);
+    append_file(text, "sql/setup/finish.sql");
+    if (state->superuser) {
+        buffer_append_text(text, DELIMITER ");\n\n");
+        append_file(text, "sql/setup/superuser_end.sql");
+    }
+    append_file(text, "sql/setup/nobody.sql");
+}
+
+/* The line of what was run in which the server found the mistake. */
+static void print_line(FILE *errors, const PGresult *result, const char *text)
+{
+    const char *inner = PQresultErrorField(result, PG_DIAG_INTERNAL_QUERY);
+    const char *position = PQresultErrorField(result, inner ? PG_DIAG_INTERNAL_POSITION : PG_DIAG_STATEMENT_POSITION);
+    const char *at = inner ? inner : text;
+
+    if (!position)
+        return;
+    /* It counts characters, and most are bytes: the line is right nearly always. */
+    size_t offset = (size_t)strtoul(position, NULL, 10);
+    if (offset == 0 || offset > strlen(at))
+        return;
+    const char *begin = at + offset - 1;
+    while (begin > at && begin[-1] != '\n')
+        begin--;
+    fprintf(errors, "    in: %.*s\n", (int)strcspn(begin, "\n"), begin);
+}
+
+static void print_error(FILE *errors, const PGresult *result, PGconn *pq, const char *text)
+{
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+    const char *hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+
+    if (!message) {
+        fprintf(errors, "tuplecast setup: %s", PQerrorMessage(pq));
+        return;
+    }
+    fprintf(errors, "tuplecast setup: the database refused: %s\n", message);
+    if (detail)
+        fprintf(errors, "    %s\n", detail);
+    if (hint)
+        fprintf(errors, "    %s\n", hint);
+    print_line(errors, result, text);
+}
+
+/* Returns 0, -EAGAIN when another setup was faster, or -EIO. */
+static int run(PGconn *pq, const char *text, FILE *errors)
+{
+    PGresult *result = PQexec(pq, text);
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     ExecStatusType status = PQresultStatus(result);
+    int error = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? 0 : -EIO;
 
-    PQclear(result);
-    return status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? 0 : fail(errors, "the database refused", pq);
-}
-
-/* Trigger functions run as their owner, whoever writes: so that must not be a superuser. A superuser's installation,
- * this one or an earlier one, belongs to a role that can do nothing else. */
-static const char as_superuser[] =
-    "DO $$\n"
-    "DECLARE\n"
-    "    thing record;\n"
-    "BEGIN\n"
-    "    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = 'tuplecast_owner') THEN\n"
-    "        BEGIN\n"
-    "            CREATE ROLE tuplecast_owner NOLOGIN;\n"
-    "        EXCEPTION WHEN duplicate_object OR unique_violation THEN\n"
-    "            NULL; -- for another database of this server, at the same moment\n"
-    "        END;\n"
-    "    END IF;\n"
-    "    EXECUTE pg_catalog.format('GRANT CREATE ON DATABASE %I TO tuplecast_owner', pg_catalog.current_database());\n"
-    "    FOR thing IN\n"
-    "        SELECT 'SCHEMA tuplecast' AS name, nspowner AS owner FROM pg_catalog.pg_namespace WHERE nspname = "
-    "'tuplecast'\n"
-    "        UNION ALL\n"
-    "        SELECT 'ROUTINE ' || oid::pg_catalog.regprocedure, proowner FROM pg_catalog.pg_proc\n"
-    "         WHERE pronamespace = pg_catalog.to_regnamespace('tuplecast')\n"
-    "        UNION ALL\n"
-    "        SELECT 'TABLE ' || oid::pg_catalog.regclass, relowner FROM pg_catalog.pg_class\n"
-    "         WHERE relnamespace = pg_catalog.to_regnamespace('tuplecast') AND relkind IN ('r', 'p', 'v', 'S')\n"
-    "    LOOP\n"
-    "        IF (SELECT rolsuper FROM pg_catalog.pg_roles WHERE oid = thing.owner) THEN\n"
-    "            EXECUTE 'ALTER ' || thing.name || ' OWNER TO tuplecast_owner';\n"
-    "        END IF;\n"
-    "    END LOOP;\n"
-    "    EXECUTE pg_catalog.format('SET LOCAL ROLE %I',\n"
-    "        coalesce((SELECT pg_catalog.pg_get_userbyid(nspowner) FROM pg_catalog.pg_namespace WHERE nspname = "
-    "'tuplecast'),\n"
-    "                 'tuplecast_owner'));\n"
-    "END\n"
-    "$$;\n";
-
-static int take_role(PGconn *pq, bool dry_run, FILE *out, FILE *errors)
-{
-    const char *superuser = PQparameterStatus(pq, "is_superuser");
-
-    if (!superuser || strcmp(superuser, "on") != 0)
-        return 0;
-    fprintf(dry_run ? out : errors,
-            "-- As a superuser: what is installed belongs to the role tuplecast_owner, who cannot log in.\n");
-    if (!dry_run)
-        return run(pq, as_superuser, errors);
-    fputs(as_superuser, out);
-    return 0;
-}
-
-/* The version that is installed; 0 when there is none. */
-static int installed_version(PGconn *pq, int *ret_version, FILE *errors)
-{
-    PGresult *result = PQexec(pq, "SELECT pg_catalog.to_regclass('tuplecast.version') IS NOT NULL");
-    bool there = PQresultStatus(result) == PGRES_TUPLES_OK && PQgetvalue(result, 0, 0)[0] == 't';
-    int error = PQresultStatus(result) == PGRES_TUPLES_OK ? 0 : fail(errors, "cannot read the catalog", pq);
-
-    PQclear(result);
-    *ret_version = 0;
-    if (error < 0 || !there)
-        return error;
-    result = PQexec(pq, "SELECT pg_catalog.max(version) FROM tuplecast.version");
-    if (PQresultStatus(result) == PGRES_TUPLES_OK)
-        *ret_version = (int)strtol(PQgetvalue(result, 0, 0), NULL, 10);
-    else
-        error = fail(errors, "cannot read tuplecast.version", pq);
+    if (sqlstate &&
+        (strcmp(sqlstate, "42P06") == 0 || strcmp(sqlstate, "23505") == 0 || strcmp(sqlstate, "40001") == 0))
+        error = -EAGAIN;
+    if (error == -EIO)
+        print_error(errors, result, pq, text);
     PQclear(result);
     return error;
 }
 
-/* The number that a script's name begins with. */
-static int script_version(const struct embedded_file *file)
+/* What was run is looked at before it counts. */
+static int commit(PGconn *pq, FILE *errors)
 {
-    return (int)strtol(file->path + strlen("sql/"), NULL, 10);
+    char sentence[SENTENCE_BYTES];
+    struct schema_state state;
+    int error = schema_state_read(pq, true, &state);
+
+    if (error < 0) {
+        fprintf(errors, "tuplecast setup: cannot read what was installed: %s", PQerrorMessage(pq));
+    } else if (state.kind != SCHEMA_RIGHT) {
+        schema_state_say(&state, sentence, sizeof(sentence));
+        fprintf(errors,
+                "tuplecast setup: this cannot be mended: %s\nRun `tuplecast setup --remove`, then `tuplecast setup`.\n",
+                sentence);
+        error = -EIO;
+    } else {
+        error = run(pq, "COMMIT", errors);
+    }
+    return error;
 }
 
-/* The scripts stand in the table in the order of their names, and so of their numbers. */
-static int run_scripts(PGconn *pq, int from_version, bool dry_run, FILE *out, FILE *errors)
+static void tell_what_was_done(const struct schema_state *state, FILE *out)
 {
-    int error = 0, version = from_version;
-
-    for (const struct embedded_file *file = embedded_files; file->path && error == 0; file++) {
-        if (strncmp(file->path, "sql/", 4) != 0 || script_version(file) <= from_version)
-            continue;
-        version = script_version(file);
-        if (dry_run)
-            fprintf(out, "-- %s\n%s\n", file->path, (const char *)file->data);
-        else
-            error = run(pq, (const char *)file->data, errors);
-    }
-    if (error < 0 || dry_run)
-        return error;
-    if (version == from_version)
-        fprintf(out, "tuplecast setup: version %d is installed, nothing to do\n", version);
+    if (state->kind == SCHEMA_NONE)
+        fprintf(out, "tuplecast setup: installed version %d\n", SCHEMA_VERSION);
+    else if (state->kind == SCHEMA_OTHER || state->kind == SCHEMA_OLDER)
+        fprintf(out, "tuplecast setup: installed version %d in place of %s\n", SCHEMA_VERSION,
+                state->kind == SCHEMA_OLDER ? "an older one" : "another build's");
     else
-        fprintf(out, "tuplecast setup: installed version %d\n", version);
-    return 0;
+        fprintf(out, "tuplecast setup: mended version %d: %s\n", SCHEMA_VERSION,
+                state->kind == SCHEMA_RIGHT ? "a function belongs to tuplecast_nobody now"
+                : state->detail[0]          ? state->detail
+                                            : "setup had not come to its end");
+}
+
+static int install(PGconn *pq, const struct schema_state *state, bool dry_run, FILE *out, FILE *errors)
+{
+    char sentence[SENTENCE_BYTES];
+    struct buffer text;
+    int error = 0;
+
+    schema_state_say(state, sentence, sizeof(sentence));
+    buffer_init(&text, TEXT_BYTES_MAX);
+    append_text(&text, state);
+    const char *sql = buffer_text(&text);
+    if (!sql) {
+        fputs("tuplecast setup: out of memory\n", errors);
+        error = -ENOMEM;
+    } else if (dry_run) {
+        if (sentence[0])
+            fprintf(out, "-- %s\n", sentence);
+        fprintf(out, "%s\nCOMMIT;\n", sql);
+    } else {
+        error = run(pq, sql, errors);
+        if (error == 0)
+            error = commit(pq, errors);
+        if (error == 0)
+            tell_what_was_done(state, out);
+    }
+    buffer_done(&text);
+    return error;
+}
+
+static void tell_about_nobody(const struct schema_state *state, FILE *errors)
+{
+    if (state->has_nobodys && !state->is_nobodys)
+        fputs(
+            "tuplecast setup: values of types that are not built in are sent as text, because this role cannot give a "
+            "function to the role tuplecast_nobody: as a superuser, CREATE ROLE tuplecast_nobody NOLOGIN, make this "
+            "role "
+            "a member of it, and run `tuplecast setup` again.\n",
+            errors);
+}
+
+static int try_once(PGconn *pq, bool dry_run, FILE *out, FILE *errors)
+{
+    char sentence[SENTENCE_BYTES];
+    struct schema_state state;
+
+    if (schema_state_read(pq, true, &state) < 0) {
+        fprintf(errors, "tuplecast setup: cannot read the catalog: %s", PQerrorMessage(pq));
+        return -EIO;
+    }
+    bool is_refused =
+        (state.kind == SCHEMA_FOREIGN && !state.mendable) || state.kind == SCHEMA_ODD || state.kind == SCHEMA_NEWER;
+    if (is_refused) {
+        schema_state_say(&state, sentence, sizeof(sentence));
+        fprintf(errors, "tuplecast setup: %s.\n", sentence);
+        return -EEXIST;
+    }
+    if (state.kind == SCHEMA_RIGHT && (!state.superuser || !state.has_nobodys || state.is_nobodys)) {
+        fprintf(out, "%stuplecast setup: version %d is installed, nothing to do\n", dry_run ? "-- " : "",
+                SCHEMA_VERSION);
+        tell_about_nobody(&state, errors);
+        return 0;
+    }
+    if (state.superuser)
+        fputs("-- As a superuser: what is installed belongs to the role tuplecast_owner, who cannot log in.\n",
+              dry_run ? out : errors);
+    int error = install(pq, &state, dry_run, out, errors);
+    if (error == 0 && !dry_run && schema_state_read(pq, true, &state) == 0)
+        tell_about_nobody(&state, errors);
+    return error;
 }
 
 int setup_run(const char *database, bool dry_run, FILE *out, FILE *errors)
 {
-    const char *const keywords[] = {"fallback_application_name", "target_session_attrs", "dbname", "client_encoding",
-                                    NULL};
-    const char *const values[] = {"tuplecast setup", "primary", database, "UTF8", NULL};
-    PGconn *pq = PQconnectdbParams(keywords, values, 1);
-    int error, version = 0;
+    PGconn *pq = setup_connect(database, errors);
+    int error = pq ? -EAGAIN : -EIO;
 
-    if (PQstatus(pq) != CONNECTION_OK) {
-        error = fail(errors, "cannot connect", pq);
-    } else if (PQserverVersion(pq) < SERVER_VERSION_MIN) {
-        fprintf(errors, "tuplecast setup: PostgreSQL %d is too old; 14 or later is needed\n",
-                PQserverVersion(pq) / 10000);
-        error = -EPROTO;
-    } else {
-        /* Two installations at once take turns. */
-        error = run(pq,
-                    "BEGIN; SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('tuplecast "
-                    "setup', 0))",
-                    errors);
-        if (error == 0)
-            error = installed_version(pq, &version, errors);
-        if (error == 0)
-            error = take_role(pq, dry_run, out, errors);
-        if (error == 0)
-            error = run_scripts(pq, version, dry_run, out, errors);
-        if (error == 0)
-            error = run(pq, "COMMIT", errors);
+    for (int i = 0; i < TRIES && error == -EAGAIN; i++) {
+        error = try_once(pq, dry_run, out, errors);
+        if (error == -EAGAIN)
+            PQclear(PQexec(pq, "ROLLBACK"));
     }
+    if (error == -EAGAIN)
+        fputs("tuplecast setup: another setup is at work. Run it again.\n", errors);
     PQfinish(pq);
     return error;
+}
+
+void setup_look(const char *database, FILE *errors)
+{
+    PGconn *pq = setup_connect(database, NULL);
+    char sentence[SENTENCE_BYTES] = "";
+    struct schema_state state;
+
+    if (pq && schema_state_read(pq, false, &state) == 0)
+        schema_state_say(&state, sentence, sizeof(sentence));
+    if (sentence[0])
+        fprintf(errors, "the database: %s\n", sentence);
+    PQfinish(pq);
 }

@@ -18,7 +18,17 @@ static const char list_sql[] =
     "SELECT pg_catalog.format('REVOKE CREATE ON DATABASE %I FROM tuplecast_owner', pg_catalog.current_database())"
     " WHERE pg_catalog.to_regrole('tuplecast_owner') IS NOT NULL"
     "   AND pg_catalog.has_database_privilege('tuplecast_owner', pg_catalog.current_database(), 'CREATE')"
-    "   AND pg_catalog.current_setting('is_superuser') = 'on'";
+    "   AND pg_catalog.current_setting('is_superuser') = 'on'"
+    " UNION ALL "
+    /* The roles that setup made, unless another database or another role still has to do with them. */
+    "SELECT pg_catalog.format('DROP ROLE %I', r.rolname)"
+    "  FROM pg_catalog.pg_roles r"
+    " WHERE r.rolname IN ('tuplecast_owner', 'tuplecast_nobody') AND pg_catalog.current_setting('is_superuser') = 'on'"
+    "   AND pg_catalog.shobj_description(r.oid, 'pg_authid') = 'made by tuplecast setup' AND NOT r.rolcanlogin"
+    "   AND NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE r.oid IN (m.roleid, m.member))"
+    "   AND NOT EXISTS (SELECT FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_database b ON b.oid = d.dbid"
+    "                    WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.refobjid = r.oid"
+    "                      AND b.datname <> pg_catalog.current_database())";
 
 static int run(PGconn *pq, const char *sql, FILE *errors)
 {
@@ -26,7 +36,10 @@ static int run(PGconn *pq, const char *sql, FILE *errors)
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     bool is_done = PQresultStatus(result) == PGRES_COMMAND_OK;
 
-    if (!is_done)
+    if (!is_done && strncmp(sql, "DROP ROLE", 9) == 0 && sqlstate && strcmp(sqlstate, "2BP01") == 0) {
+        fprintf(errors, "tuplecast setup: the role stays, because there is more that is its own: %s\n", sql);
+        is_done = true;
+    } else if (!is_done)
         fprintf(errors, "tuplecast setup: %s: %s%s", sql, PQerrorMessage(pq),
                 sqlstate && strcmp(sqlstate, "55P03") == 0 ? "Somebody uses the table. Run it again later: what was "
                                                              "removed stays removed.\n"
@@ -76,16 +89,9 @@ static int remove_from(PGconn *pq, const char *confirmed, bool dry_run, FILE *ou
 
 int setup_remove(const char *database, const char *confirmed, bool dry_run, FILE *out, FILE *errors)
 {
-    const char *const keywords[] = {"fallback_application_name", "target_session_attrs", "dbname", "client_encoding",
-                                    NULL};
-    const char *const values[] = {"tuplecast setup", "primary", database, "UTF8", NULL};
-    PGconn *pq = PQconnectdbParams(keywords, values, 1);
-    int error = -EIO;
+    PGconn *pq = setup_connect(database, errors);
+    int error = pq ? remove_from(pq, confirmed, dry_run, out, errors) : -EIO;
 
-    if (PQstatus(pq) != CONNECTION_OK)
-        fprintf(errors, "tuplecast setup: cannot connect: %s", PQerrorMessage(pq));
-    else
-        error = remove_from(pq, confirmed, dry_run, out, errors);
     PQfinish(pq);
     return error;
 }

@@ -1,6 +1,7 @@
 #include "postgres/trigger_calls.h"
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "postgres/array_text.h"
 #include "postgres/query_queue.h"
 
@@ -49,17 +50,34 @@ static void on_row(void *context, const PGresult *result, int number)
     answer_with(call, &answer);
 }
 
+/* Whether an error is about the request, and so its sender's business: our functions and DDL raise these classes. What
+ * the server says of its own state may name files, hosts and users. */
+static bool is_about_request(const char *sqlstate)
+{
+    static const char *const classes[] = {"02", "0A", "21", "22", "23", "25", "2B", "3F",
+                                          "40", "42", "44", "54", "55", "P0", "TC"};
+
+    for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++)
+        if (strncmp(sqlstate, classes[i], 2) == 0)
+            return true;
+    return false;
+}
+
 static void on_error(void *context, const PGresult *result)
 {
-    struct trigger_answer answer = {
-        .sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE),
-        .message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY),
-        .detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL),
-        .hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT),
-    };
+    struct trigger_answer answer = {.sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE)};
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
     if (!answer.sqlstate)
         return;
+    if (is_about_request(answer.sqlstate)) {
+        answer.message = message;
+        answer.detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
+        answer.hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+    } else {
+        log_warn("a trigger request failed", log_text("sqlstate", answer.sqlstate), log_text("reason", message));
+        answer.message = "The database could not do it; the gateway's log says why.";
+    }
     if (strcmp(answer.sqlstate, "3F000") == 0 || strcmp(answer.sqlstate, "42883") == 0)
         answer.hint = "The database side is not installed: run `tuplecast setup`.";
     answer_with(context, &answer);

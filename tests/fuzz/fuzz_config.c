@@ -25,7 +25,7 @@ static void check_round_trip(struct config *config)
     buffer_init(&text, 8 << 20);
     buffer_init(&problems, 8 << 20);
     buffer_init(&names, 4096);
-    config_print(config, &text);
+    config_print(config, NULL, &text);
     assert(buffer_text(&text));
     r = config_load(&(struct config_source){.text = buffer_text(&text)}, &again, &problems);
     /* Only what is too large once its bytes are escaped may not read back. */

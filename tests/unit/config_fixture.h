@@ -73,8 +73,8 @@ static inline void assert_same(const struct config *one, const struct config *ot
 
     buffer_init(&a, 1 << 20);
     buffer_init(&b, 1 << 20);
-    config_print(one, &a);
-    config_print(other, &b);
+    config_print(one, NULL, &a);
+    config_print(other, NULL, &b);
     assert_string_equal(buffer_text(&a), buffer_text(&b));
     buffer_done(&a);
     buffer_done(&b);

@@ -1,5 +1,4 @@
 #include "config/listen_address.h"
-#include "config/mask.h"
 #include "config/settings.h"
 
 #include <errno.h>
@@ -11,39 +10,6 @@
 #include <time.h>
 
 #include <cmocka.h>
-
-static void passwords_are_masked_in_every_form_of_connection_string(void **state)
-{
-    static const char *const PAIRS[][2] = {
-        {"", ""},
-        {"app", "app"},
-        {"postgres://db/app", "postgres://db/app"},
-        {"postgres://me@db:5432/app?sslmode=require&user=x", "postgres://me@db:5432/app?sslmode=require&user=x"},
-        {"postgres://me:x@db/app", "postgres://me:***@db/app"},
-        {"postgres://me:x@y@db", "postgres://me:***@db"},
-        {"postgres://me:x/y?z@db/app", "postgres://me:***@db/app"},
-        {"postgres://[::1]:5432/app", "postgres://[::1]:5432/app"},
-        {"postgres:///app?password=x&host=/run", "postgres:///app?password=***&host=/run"},
-        {"postgres:///app?user=a&pass%77ord=x", "postgres:///app?user=a&pass%77ord=***"},
-        {" postgres:///app?sslpassword=x", " postgres:///app?sslpassword=***"},
-        {"host=a password=x user=b", "host=a password=*** user=b"},
-        {"password = 'x y\\' z' user=b", "password = *** user=b"},
-        {"password=a\\ b user=c", "password=*** user=c"},
-        {"user=a password='b", "user=a ***"},
-        {"user=a pass word=b", "user=a ***"},
-        {"host='a=b' dbname = 'c\\'d' ", "host='a=b' dbname = 'c\\'d' "},
-        {"options='-c a=//b://c' sslpassword=x", "options='-c a=//b://c' sslpassword=***"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(PAIRS) / sizeof(PAIRS[0]); i++) {
-        struct buffer masked;
-        buffer_init(&masked, 1024);
-        mask_passwords(PAIRS[i][0], &masked);
-        assert_string_equal(buffer_text(&masked), PAIRS[i][1]);
-        buffer_done(&masked);
-    }
-}
 
 static void listen_addresses_are_parsed(void **state)
 {
@@ -178,7 +144,6 @@ static void the_table_keeps_its_own_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passwords_are_masked_in_every_form_of_connection_string),
         cmocka_unit_test(listen_addresses_are_parsed),
         cmocka_unit_test(what_is_no_listen_address_is_refused),
         cmocka_unit_test(origins_are_taken_as_browsers_send_them),
