@@ -1,4 +1,4 @@
--- tuplecast, version 3: what gateways do with the log: the lead's lease and its sleep, ticks, places, reading, retention.
+-- tuplecast: what gateways do with the log: the lead's lease and its sleep, ticks, places, reading, retention.
 --
 -- A gateway has no right on the log itself: all but check_durable() and take_over() run as our owner, and are for those whom grant_gateway()
 -- names. Nothing here rests on what any role can take: no advisory lock, and no notification but as a hint.
@@ -7,9 +7,12 @@
 -- snapshot about every 20 ms, a tick. What is visible in a tick and not in the one before is its batch; its events get dense numbers from the
 -- tick's base on. Every gateway that reads the tick gives the same numbers, and a nonce tells this history from another one.
 
+SET LOCAL search_path = pg_catalog, pg_temp;
+SET LOCAL check_function_bodies = off; -- they call each other
+
 -- The events with the numbers base + 1 to base + count: transaction by transaction, and each transaction's in the order of their log ids. The
 -- order of the transactions is found once, by the lead, and is then the same for everybody.
-CREATE TABLE tuplecast.tick (
+CREATE TABLE IF NOT EXISTS tuplecast.tick (
     number bigint PRIMARY KEY,
     base bigint NOT NULL,
     count bigint NOT NULL,
@@ -23,17 +26,17 @@ CREATE TABLE tuplecast.tick (
     xids xid8[] NOT NULL,          -- its transactions
     sizes integer[] NOT NULL       -- how many events each of them has
 );
-CREATE INDEX ON tuplecast.tick (base, number);
+CREATE INDEX IF NOT EXISTS tick_base_number ON tuplecast.tick (base, number);
 
-CREATE TABLE tuplecast.state (
+CREATE TABLE IF NOT EXISTS tuplecast.state (
     one boolean PRIMARY KEY DEFAULT true CHECK (one),
     oldest_tick bigint NOT NULL DEFAULT 0,  -- what was before it and in it is not kept
     deleted_tick bigint NOT NULL DEFAULT 0, -- ticks before it are deleted: nobody walks over what is left of them in an index
     rotated_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
-INSERT INTO tuplecast.state DEFAULT VALUES;
+INSERT INTO tuplecast.state DEFAULT VALUES ON CONFLICT DO NOTHING;
 
-CREATE FUNCTION tuplecast.new_nonce() RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.new_nonce() RETURNS text
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT string_agg(substr('0123456789abcdefghijklmnopqrstuvwxyz', 1 + get_byte(b, i) % 36, 1), '')
@@ -41,7 +44,7 @@ AS $$
 $$;
 
 -- What no other server has, and its standbys and physical copies have, too. 0 where our owner may not know.
-CREATE FUNCTION tuplecast.server_identity() RETURNS bigint
+CREATE OR REPLACE FUNCTION tuplecast.server_identity() RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -53,7 +56,7 @@ END
 $$;
 
 -- A tick without events: where a history begins.
-CREATE FUNCTION tuplecast.begin_history(first_number bigint, first_base bigint) RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.begin_history(first_number bigint, first_base bigint) RETURNS void
 LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
     INSERT INTO tuplecast.tick (number, base, count, nonce, snapshot, server, slots, xids, sizes)
@@ -61,13 +64,13 @@ AS $$
     INSERT INTO tuplecast.state AS s (oldest_tick, deleted_tick) VALUES (first_number, first_number)
     ON CONFLICT (one) DO UPDATE SET oldest_tick = first_number, deleted_tick = first_number;
 $$;
-SELECT tuplecast.begin_history(0, 0);
+SELECT tuplecast.begin_history(0, 0) WHERE NOT EXISTS (SELECT FROM tuplecast.tick);
 
 ------------------------------------------------------------------------------------------------------------------------------------------
 -- Whose log this is
 ------------------------------------------------------------------------------------------------------------------------------------------
 
-CREATE FUNCTION tuplecast.durable_channels() RETURNS SETOF text
+CREATE OR REPLACE FUNCTION tuplecast.durable_channels() RETURNS SETOF text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT DISTINCT t.channel FROM tuplecast.triggers t WHERE t.options ->> 'durable' = 'true'
@@ -78,7 +81,7 @@ $$;
 --
 -- A server's own ticks are kept when only its identity is another one (pg_upgrade, pg_createsubscriber): they are where the transactions wrote them that say
 -- so. A dump is restored by one transaction, so two ticks of different transactions cannot both look like that.
-CREATE FUNCTION tuplecast.begin_anew() RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.begin_anew() RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -115,15 +118,15 @@ END
 $$;
 
 -- Null, or why this database, or this role, has no durable channels. ordering is make_tick()'s.
-CREATE FUNCTION tuplecast.check_durable(ordering text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.check_durable(ordering text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF pg_is_in_recovery() THEN
         RETURN 'the database is a standby, where nothing can be written: connect to the primary';
     ELSIF NOT has_function_privilege('tuplecast.make_tick(bigint, text)', 'EXECUTE') THEN
-        RETURN format('the role %s may not read the log: run SELECT tuplecast.grant_gateway(%L) as the owner of the schema tuplecast',
-                      current_user, current_user);
+        -- Without the role's name: everybody may read this on /readyz.
+        RETURN 'the role of this gateway may not read the log: run SELECT tuplecast.grant_gateway(''<role>'') as the owner of the schema tuplecast';
     ELSIF ordering = 'commit_timestamp' AND NOT current_setting('track_commit_timestamp')::boolean THEN
         RETURN 'durable.order is "commit_timestamp", but the database keeps no commit timestamps: set track_commit_timestamp = on and restart it,'
                ' or set durable.order = "causal"';
@@ -143,11 +146,10 @@ $$;
 -- that is renewed for a day, while a long transaction holds back VACUUM, leaves nothing behind. Only our owner can write them.
 ------------------------------------------------------------------------------------------------------------------------------------------
 
-CREATE SEQUENCE tuplecast.lead_lease AS bigint MINVALUE 0 START 0; -- signs of life << 32 | process id of the session; id 0: nobody's
-CREATE SEQUENCE tuplecast.lead_asleep AS bigint;                   -- 1: awake, 2: asleep, whoever writes wakes it by a notification
-SELECT setval('tuplecast.lead_lease', 0), setval('tuplecast.lead_asleep', 1);
+CREATE SEQUENCE IF NOT EXISTS tuplecast.lead_lease AS bigint MINVALUE 0 START 0; -- signs of life << 32 | process id of the session; id 0: nobody's
+SELECT setval('tuplecast.lead_lease', 0), setval('tuplecast.lead_asleep', 1) WHERE pg_sequence_last_value('tuplecast.lead_asleep') IS NULL;
 
-CREATE FUNCTION tuplecast.find_lead() RETURNS TABLE (lease bigint, session integer, is_gone boolean)
+CREATE OR REPLACE FUNCTION tuplecast.find_lead() RETURNS TABLE (lease bigint, session integer, is_gone boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -159,7 +161,7 @@ END
 $$;
 
 -- Takes the lead if nobody has it, its session is gone, or its lease is still `seen`. Returns the new lease, or null.
-CREATE FUNCTION tuplecast.claim_lead(seen bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION tuplecast.claim_lead(seen bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -177,7 +179,7 @@ END
 $$;
 
 -- The lead's sign of life. False: it is not the lead any more.
-CREATE FUNCTION tuplecast.renew_lead() RETURNS boolean
+CREATE OR REPLACE FUNCTION tuplecast.renew_lead() RETURNS boolean
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -193,7 +195,7 @@ END
 $$;
 
 -- The lead goes, and the others are told.
-CREATE FUNCTION tuplecast.resign_lead() RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.resign_lead() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -205,7 +207,7 @@ $$;
 -- Takes the lead from a session that gave no sign of life since its lease was `seen`, and ends that session, whose tick might be half made. Not while
 -- the database itself keeps it busy with a tick, which would take the next lead as long. Sessions of other roles than the caller's can be neither looked
 -- into nor ended: they lose the lead only.
-CREATE FUNCTION tuplecast.take_over(seen bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION tuplecast.take_over(seen bigint) RETURNS bigint
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -231,7 +233,7 @@ $$;
 -- From here on writers wake the lead. But who looked before this, and found it awake, may not have committed yet: all of them have lower numbers than
 -- the transaction whose number is returned (setval() takes it while nobody can read the sequence). A lead may rest only behind a tick that found nothing
 -- and saw no transaction in flight below it (oldest_xid of make_tick). Null: it may never, because NOTIFY would keep writers from PREPARE TRANSACTION.
-CREATE FUNCTION tuplecast.fall_asleep() RETURNS xid8
+CREATE OR REPLACE FUNCTION tuplecast.fall_asleep() RETURNS xid8
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -244,7 +246,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tuplecast.wake_up() RETURNS void
+CREATE OR REPLACE FUNCTION tuplecast.wake_up() RETURNS void
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -258,7 +260,7 @@ $$;
 -- Ticks
 ------------------------------------------------------------------------------------------------------------------------------------------
 
-CREATE FUNCTION tuplecast.last_tick() RETURNS TABLE (number bigint, end_number bigint, nonce text)
+CREATE OR REPLACE FUNCTION tuplecast.last_tick() RETURNS TABLE (number bigint, end_number bigint, nonce text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.number, t.base + t.count, t.nonce FROM tuplecast.tick t ORDER BY t.number DESC LIMIT 1
@@ -272,7 +274,7 @@ $$;
 -- yet. What is held back counts as being in flight.
 --
 -- It looks at the rows of transactions that ended since the tick before, and at no others: not at those of an open transaction, however many it has.
-CREATE FUNCTION tuplecast.make_tick(last bigint, ordering text)
+CREATE OR REPLACE FUNCTION tuplecast.make_tick(last bigint, ordering text)
     RETURNS TABLE (number bigint, base bigint, count bigint, nonce text, channels text, is_held boolean, oldest_xid xid8)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on SET jit = off
@@ -358,7 +360,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION tuplecast.ticks_after(last bigint) RETURNS TABLE (number bigint, base bigint, count bigint, nonce text, channels text)
+CREATE OR REPLACE FUNCTION tuplecast.ticks_after(last bigint) RETURNS TABLE (number bigint, base bigint, count bigint, nonce text, channels text)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.number, t.base, t.count, t.nonce, t.channels FROM tuplecast.tick t WHERE t.number > last ORDER BY t.number LIMIT 1000
@@ -369,7 +371,7 @@ $$;
 ------------------------------------------------------------------------------------------------------------------------------------------
 
 -- A verdict on a client's place: ok, expired or rewound; and where it goes on. Without a place (0 and no nonce), the earliest one.
-CREATE FUNCTION tuplecast.find_place(from_number bigint, from_nonce text) RETURNS TABLE (kind text, number bigint, nonce text)
+CREATE OR REPLACE FUNCTION tuplecast.find_place(from_number bigint, from_nonce text) RETURNS TABLE (kind text, number bigint, nonce text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
@@ -407,7 +409,7 @@ $$;
 --
 -- It looks at the rows of the transactions that the page is of, one transaction after the other, and at no others: neither at those of transactions that
 -- lie between them and were open, rolled back or told elsewhere, nor at ticks before or behind.
-CREATE FUNCTION tuplecast.read_events(from_number bigint, count_max bigint, channels text[], bytes_max bigint, page_bytes bigint)
+CREATE OR REPLACE FUNCTION tuplecast.read_events(from_number bigint, count_max bigint, channels text[], bytes_max bigint, page_bytes bigint)
     RETURNS TABLE (kind text, number bigint, nonce text, channel text, head text, id_json text, data text, old text, at timestamptz, cut integer, lost text)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET enable_nestloop = on SET jit = off
@@ -516,7 +518,7 @@ $$;
 ------------------------------------------------------------------------------------------------------------------------------------------
 
 -- Whether the partition has a row that is not in the snapshot: one that began later, or was in flight.
-CREATE FUNCTION tuplecast.has_later_rows(slot integer, snapshot pg_snapshot) RETURNS boolean
+CREATE OR REPLACE FUNCTION tuplecast.has_later_rows(slot integer, snapshot pg_snapshot) RETURNS boolean
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET jit = off
 AS $$
 DECLARE
@@ -533,7 +535,7 @@ $$;
 --
 -- Each call does a bounded part, and says whether there is more. It takes no lock that it would have to wait for longer than 5 ms, and only on
 -- partitions that nobody writes to, so no writer waits for it.
-CREATE FUNCTION tuplecast.retain(max_age interval, max_bytes bigint)
+CREATE OR REPLACE FUNCTION tuplecast.retain(max_age interval, max_bytes bigint)
     RETURNS TABLE (bytes bigint, oldest_age_s bigint, ticks bigint, dropped bigint, has_more boolean)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET enable_bitmapscan = off SET enable_indexscan = on SET jit = off
@@ -608,25 +610,3 @@ $$;
 ------------------------------------------------------------------------------------------------------------------------------------------
 -- Rights
 ------------------------------------------------------------------------------------------------------------------------------------------
-
--- Lets a role be a gateway's: it can read the log and the ticks, make ticks and be the lead, and nothing else.
-CREATE FUNCTION tuplecast.grant_gateway(gateway name) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    EXECUTE format('GRANT USAGE ON SCHEMA tuplecast TO %I', gateway);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION tuplecast.durable_channels(), tuplecast.begin_anew(), tuplecast.find_lead(), tuplecast.claim_lead(bigint),'
-                   ' tuplecast.renew_lead(), tuplecast.resign_lead(), tuplecast.fall_asleep(), tuplecast.wake_up(), tuplecast.last_tick(),'
-                   ' tuplecast.make_tick(bigint, text), tuplecast.ticks_after(bigint), tuplecast.find_place(bigint, text),'
-                   ' tuplecast.read_events(bigint, bigint, text[], bigint, bigint), tuplecast.retain(interval, bigint) TO %I', gateway);
-END
-$$;
-
-REVOKE ALL ON ALL TABLES IN SCHEMA tuplecast FROM PUBLIC;
-GRANT SELECT ON tuplecast.triggers, tuplecast.parts, tuplecast.version TO PUBLIC;
-REVOKE EXECUTE ON FUNCTION tuplecast.new_nonce(), tuplecast.server_identity(), tuplecast.begin_history(bigint, bigint), tuplecast.durable_channels(),
-    tuplecast.begin_anew(), tuplecast.find_lead(), tuplecast.claim_lead(bigint), tuplecast.renew_lead(), tuplecast.resign_lead(), tuplecast.fall_asleep(),
-    tuplecast.wake_up(), tuplecast.last_tick(), tuplecast.make_tick(bigint, text), tuplecast.ticks_after(bigint), tuplecast.find_place(bigint, text),
-    tuplecast.read_events(bigint, bigint, text[], bigint, bigint), tuplecast.has_later_rows(integer, pg_snapshot), tuplecast.retain(interval, bigint),
-    tuplecast.wake_lead(), tuplecast.log_head(text, text, text), tuplecast.log_id_of(text[], json), tuplecast.log_row(json, text[]),
-    tuplecast.log_old(json, json, text[]) FROM PUBLIC;

@@ -1,0 +1,543 @@
+-- tuplecast: the functions that are written for one trigger each.
+--
+-- A change of one row costs the writer little more than what its trigger looks up: names, key, columns, arguments. PostgreSQL keeps a plan for as long as a
+-- session lives, and plans anew when the table was altered; so what stands in a statement as a constant need not be looked up. `bench/triggers` shows what
+-- that earns (docs/decisions/0007). It is the one place where SQL writes PL/pgSQL.
+--
+-- Such a function is one of
+--
+--     BEGIN
+--         <the settings on which the table's values depend get their fixed form, unless they have it>
+--         IF tuplecast.is_current(<name>, <digest>) THEN       asked once for each plan, not for each change: it is declared IMMUTABLE
+--             <the statements for the table as it was when they were written>
+--         ELSE
+--             EXECUTE <the same, written anew for the table as it is now>
+--         END IF;
+--         <the settings are put back>
+--
+-- and the statements are general ones (queries_of), which are right for every table and every definition, or fast ones (fast_way), which do the same for tables
+-- whose columns are all built in or enums. There is nothing that only one of the two can.
+--
+-- Statements are parsed when they are first reached, so none that stands behind is_current() can fail over a table that was altered. The writer's settings are in force
+-- when they are: every name, operator and collation in them says its schema, and no literal in them has a backslash that is not in E''.
+SET LOCAL search_path = pg_catalog, pg_temp;
+SET LOCAL check_function_bodies = off; -- they call each other
+
+------------------------------------------------------------------------------------------------------------------------------------------
+-- What the catalog says of a table
+------------------------------------------------------------------------------------------------------------------------------------------
+
+-- The names of the columns that tell the table's rows apart: the primary key, else the unique index of the replica identity, else null.
+CREATE OR REPLACE FUNCTION tuplecast.key_columns(relation oid) RETURNS text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT ARRAY(SELECT attname::text FROM generate_series(0, i.indnkeyatts - 1) k JOIN pg_attribute ON attrelid = relation AND attnum = i.indkey[k] ORDER BY k)
+      FROM (SELECT indnkeyatts, indkey FROM pg_index WHERE indrelid = relation AND (indisprimary OR indisreplident) AND indisvalid
+             ORDER BY indisprimary DESC LIMIT 1) i
+$$;
+
+-- The name of a column. A transaction with an old snapshot sees the catalog as it was, but has to name columns as they are: functions that describe objects know it.
+CREATE OR REPLACE FUNCTION tuplecast.name_now(relation oid, number smallint, name name) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+AS $$
+    SELECT CASE WHEN current_setting('transaction_isolation') LIKE 'read %' THEN name::text
+                ELSE (parse_ident((pg_identify_object('pg_class'::regclass, relation, number)).identity))[3] END
+$$;
+
+-- Does this transaction see the table as it is? One with an old snapshot may not see an ALTER TABLE that was committed since, which is in force for it all the same.
+CREATE OR REPLACE FUNCTION tuplecast.sees_present(relation oid) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+AS $$
+    SELECT current_setting('transaction_isolation') LIKE 'read %'
+           OR (c.relkind = 'r' AND c.relfilenode = pg_relation_filenode(relation)
+               AND (pg_identify_object('pg_class'::regclass, relation, c.relnatts + 1)).identity IS NULL
+               AND NOT EXISTS (SELECT FROM pg_attribute a WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped
+                                  AND (pg_identify_object('pg_class'::regclass, relation, attnum)).identity
+                                      IS DISTINCT FROM format('%I.%I.%I', n.nspname, c.relname, attname))
+               AND ARRAY(SELECT indexrelid FROM pg_index WHERE indrelid = relation AND (indisreplident OR indisprimary AND c.relreplident = 'd'))
+                   = array_remove(ARRAY[pg_get_replica_identity_index(relation)::oid], NULL))
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
+$$;
+
+-- The columns that are sent: all, or those of `wanted`, in their order. Virtual generated columns are not: they do not exist in the rows that a trigger sees.
+--
+-- `type` is what is left when domains and arrays are taken off, and decides the kind, which is how the column becomes JSON:
+--   integer     as it stands
+--   builtin     by to_json(); PostgreSQL looks for casts of types with a number from 16384 on only, and there is none in it
+--   label       an enum: its label, whatever casts it has
+--   text        a range of somebody's own, or an array of such or of enums: what its output function, one of PostgreSQL's, writes
+--   foreign     anything else: its code is somebody else's
+CREATE OR REPLACE FUNCTION tuplecast.columns_of(relation oid, wanted text[])
+    RETURNS TABLE (place bigint, name text, kind text, type oid, declared oid, is_array boolean, length smallint)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE base AS (
+        SELECT attnum, tuplecast.name_now(relation, attnum, attname) AS name, atttypid AS type, atttypid AS declared, attlen AS length, false AS is_array
+          FROM pg_attribute
+         WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped AND attgenerated <> 'v' AND (wanted IS NULL OR attname = ANY (wanted))
+        UNION ALL
+        SELECT b.attnum, b.name, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END, b.declared, b.length, b.is_array OR t.typtype <> 'd'
+          FROM base b JOIN pg_type t ON t.oid = b.type
+         WHERE t.typtype = 'd' OR (t.typelem <> 0 AND t.typlen = -1 AND t.typsubscript = 'array_subscript_handler'::regproc)
+    )
+    SELECT row_number() OVER (ORDER BY array_position(wanted, b.name), b.attnum), b.name,
+           CASE WHEN b.type < 16384 THEN CASE WHEN NOT b.is_array AND b.type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'integer' ELSE 'builtin' END
+                WHEN t.typtype = 'e' AND NOT b.is_array THEN 'label'
+                WHEN t.typtype IN ('e', 'r', 'm') THEN 'text'
+                ELSE 'foreign' END,
+           b.type, b.declared, b.is_array, b.length
+      FROM base b JOIN pg_type t ON t.oid = b.type
+     WHERE b.name NOT LIKE '........pg.dropped.%' AND t.typtype <> 'd' AND NOT (t.typelem <> 0 AND t.typlen = -1 AND t.typsubscript = 'array_subscript_handler'::regproc)
+$$;
+
+-- All that is written into a function of the table, as one text: while it is the same, so is the function.
+CREATE OR REPLACE FUNCTION tuplecast.facts_of(relation oid) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT json_build_array(relation, n.nspname, c.relname, c.relkind, tuplecast.key_columns(relation),
+                            EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND indimmediate),
+                            (SELECT json_agg(json_build_array(a.attname, a.attnum, a.atttypid, a.attgenerated) ORDER BY a.attnum) FROM pg_attribute a
+                              WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped))::text
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
+$$;
+
+-- Where a condition on the settings is true, a value of the table would not have its fixed form. Null: none depends on any.
+CREATE OR REPLACE FUNCTION tuplecast.settings_differ(relation oid, wanted text[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT string_agg(DISTINCT format(s.condition, s.setting), ' OR ')
+      FROM tuplecast.columns_of(relation, NULL) c
+      JOIN (VALUES ('TimeZone', '{timestamptz,tstzrange,tstzmultirange}'::regtype[], 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ALL (''{UTC,Etc/UTC}''::pg_catalog.text[])'),
+                   ('DateStyle', '{tstzrange,tstzmultirange,tsrange,tsmultirange,daterange,datemultirange}',
+                    'pg_catalog.left(pg_catalog.current_setting(%L), 3) OPERATOR(pg_catalog.<>) ''ISO'''),
+                   ('IntervalStyle', '{interval}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''iso_8601'''),
+                   ('bytea_output', '{bytea}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''hex'''),
+                   ('extra_float_digits', '{float4,float8,point,line,lseg,box,path,polygon,circle}',
+                    'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ALL (''{1,2,3}''::pg_catalog.text[])'),
+                   ('lc_monetary', '{money}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''C'''),
+                   ('search_path', '{regclass,regcollation,regconfig,regdictionary,regnamespace,regoper,regoperator,regproc,regprocedure,regrole,regtype}',
+                    'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''pg_catalog''')) AS s (setting, types, condition)
+        ON c.type = ANY (s.types::oid[]) OR c.kind IN ('foreign', 'text') OR EXISTS (SELECT FROM pg_type t WHERE t.oid = c.type AND t.typtype = 'c')
+     WHERE wanted IS NULL OR c.name = ANY (wanted) OR c.name = ANY (tuplecast.key_columns(relation))
+$$;
+
+------------------------------------------------------------------------------------------------------------------------------------------
+-- Expressions
+------------------------------------------------------------------------------------------------------------------------------------------
+
+-- A column as JSON text: null where it cannot be made. `expression` is the column. `caller` is the kind of the trigger; or 'checked', a durable one whose statement is
+-- written while the writer waits: his snapshot can be older than the table, so that whether a type is built in is looked at once more when it runs.
+--
+-- What could become longer than a text may be is made where errors are caught: of a text, each byte comes to six at most; of other types, a few stored
+-- bytes can come to very many.
+CREATE OR REPLACE FUNCTION tuplecast.value_of(kind text, type oid, declared oid, is_array boolean, length smallint, expression text, caller text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE
+        WHEN caller = 'checked' AND kind <> 'foreign'
+        THEN format('CASE WHEN pg_catalog.pg_typeof(%1$s)::pg_catalog.oid OPERATOR(pg_catalog.=) %2$s::pg_catalog.oid THEN %3$s ELSE tuplecast.value_json_as_nobody(%1$s) END',
+                    expression, declared, tuplecast.value_of(kind, type, declared, is_array, length, expression, 'durable'))
+        WHEN kind = 'integer' THEN format('COALESCE(%s::pg_catalog.text, ''null'')', expression)
+        WHEN kind = 'label' THEN format('CASE WHEN %1$s IS NULL THEN ''null'' ELSE pg_catalog.to_json(pg_catalog.format(''%%s'', %1$s))::pg_catalog.text END', expression)
+        WHEN kind = 'text' THEN format('tuplecast.text_json(%s, %L)', expression, is_array)
+        WHEN kind = 'foreign' THEN format(CASE caller WHEN 'live' THEN 'tuplecast.value_json(%s)' ELSE 'tuplecast.value_json_as_nobody(%s)' END, expression)
+        ELSE format(CASE WHEN length > 0 THEN 'COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'')'
+                         WHEN NOT is_array AND type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
+                         THEN 'CASE WHEN pg_catalog.octet_length(%1$s::pg_catalog.text) OPERATOR(pg_catalog.>) 40000000 THEN tuplecast.value_json(%1$s)'
+                              ' ELSE COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'') END'
+                         ELSE 'CASE WHEN pg_catalog.pg_column_size(%1$s) OPERATOR(pg_catalog.>) 7900 OR pg_catalog.pg_column_compression(%1$s) IS NOT NULL'
+                              ' THEN tuplecast.value_json(%1$s) ELSE COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'') END' END, expression)
+        END
+$$;
+
+-- The columns of a row as an array of values, and the names that belong to them, as a literal.
+CREATE OR REPLACE FUNCTION tuplecast.values_array(relation oid, wanted text[], alias text, caller text, OUT names text, OUT members text)
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT quote_literal(coalesce(array_agg(to_json(c.name)::text ORDER BY c.place), '{}')::text) || '::pg_catalog.text[]',
+           'ARRAY[' || coalesce(string_agg(tuplecast.value_of(c.kind, c.type, c.declared, c.is_array, c.length, format('%s.%I', alias, c.name), caller), ', ' ORDER BY c.place), '')
+           || ']::pg_catalog.text[]'
+      FROM tuplecast.columns_of(relation, wanted) c
+$$;
+
+-- The condition of a definition as SQL on the row `of`, each column under the name that it has now; null without one. Everything is from pg_catalog. The
+-- names are resolved by the name first, then by the number that the column had when the trigger was put.
+CREATE OR REPLACE FUNCTION tuplecast.conditions(relation oid, options jsonb, row_alias text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT '(' || string_agg(tuplecast.condition(relation, item, row_alias), ' AND ' ORDER BY i) || ')'
+      FROM jsonb_array_elements(options -> 'where') WITH ORDINALITY AS u (item, i)
+$$;
+
+-- The names in the definition's list of columns, or null.
+CREATE OR REPLACE FUNCTION tuplecast.wanted_columns(options jsonb) RETURNS text[]
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN options ? 'columns' THEN ARRAY(SELECT jsonb_array_elements_text(options -> 'columns')) END
+$$;
+
+------------------------------------------------------------------------------------------------------------------------------------------
+-- The general way
+------------------------------------------------------------------------------------------------------------------------------------------
+
+-- A statement that tells of each row of `source` (something that can stand in FROM, with the row as n, and the old one as o where old values are wanted) for which the
+-- condition holds, or of all, as what `type` and `op` say. The options have the channel in them.
+CREATE OR REPLACE FUNCTION tuplecast.telling(caller text, relation oid, options jsonb, source text, condition text, type text, op text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    channel constant text := options ->> 'channel';
+    table_schema text;
+    table_name text;
+    key record := tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', caller);
+    new_row record := tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'n', caller);
+    old_members text := 'NULL::pg_catalog.text[]';
+    is_left constant boolean := type = 'DELETE' AND op = 'UPDATE';
+BEGIN
+    SELECT nspname, relname INTO table_schema, table_name FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = relation;
+    IF type = 'UPDATE' AND options @> '{"old":true}' THEN
+        old_members := (tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'o', caller)).members;
+    END IF;
+    condition := coalesce(' WHERE ' || condition, '');
+    IF caller = 'live' THEN
+        RETURN format('SELECT pg_catalog.count(tuplecast.%s(%L, %L, %s, %s, %s, %s%s)) FROM %s%s', CASE WHEN is_left THEN 'send_left' ELSE 'send' END, channel,
+                      tuplecast.payload_head(table_schema, table_name, type, op), key.names, key.members, new_row.names, new_row.members,
+                      CASE WHEN is_left THEN '' ELSE ', ' || old_members END, source, condition);
+    END IF;
+    RETURN format('INSERT INTO tuplecast.log (channel, head, id_json, data, old, lost) SELECT %L, %L, tuplecast.id_text(%s, %s), d.data, d.old, d.lost'
+                  ' FROM %s CROSS JOIN LATERAL tuplecast.%s(%s, %s%s) d%s', channel, tuplecast.log_head(table_schema, table_name, type, op),
+                  key.names, key.members, source, CASE WHEN is_left THEN 'log_left' ELSE 'log_row' END, new_row.names, new_row.members,
+                  CASE WHEN is_left THEN '' ELSE ', ' || old_members END, condition);
+END
+$$;
+
+-- The statements of one part of a trigger, which together tell of all that it is to tell. `new_rows` and `old_rows` stand for the rows, as something that can stand in
+-- FROM; at row level these are one row each.
+CREATE OR REPLACE FUNCTION tuplecast.queries_of(caller text, relation oid, part text, options jsonb, new_rows text, old_rows text) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    row_level constant boolean := options @> '{"row_level":true}';
+    n_is_in constant text := tuplecast.conditions(relation, options, 'n');
+    o_is_in constant text := tuplecast.conditions(relation, options, 'o');
+    keys constant text[] := coalesce(tuplecast.key_columns(relation), '{}');
+    number text := 'tuplecast number';
+    new_and_old text := format('%s n CROSS JOIN %s o', new_rows, old_rows);
+    old_and_new constant text := format('%s n CROSS JOIN %s o', old_rows, new_rows);
+BEGIN
+    IF part = 'insert' THEN
+        RETURN ARRAY[tuplecast.telling(caller, relation, options, new_rows || ' n', NULL, 'INSERT', NULL)];
+    ELSIF part = 'delete' THEN
+        RETURN ARRAY[tuplecast.telling(caller, relation, options, old_rows || ' n', NULL, 'DELETE', NULL)];
+    ELSIF part = 'key' AND NOT row_level THEN
+        RETURN ARRAY[tuplecast.telling(caller, relation, options, old_rows || ' n', NULL, 'DELETE', 'UPDATE')];
+    ELSIF part = 'key' THEN
+        RETURN ARRAY[tuplecast.telling(
+            caller, relation, options, old_and_new,
+            format('tuplecast.key_is_left(%s, %s, %s)',
+                   CASE caller WHEN 'live' THEN format('pg_catalog.concat(%L, pg_catalog.current_setting(''tuplecast.statement'', true), '' '')', relation || ' ')
+                               ELSE format('tuplecast.durable_mark(%s)', relation) END,
+                   tuplecast.id_when(caller, relation, keys, 'n', n_is_in), tuplecast.id_when(caller, relation, keys, 'o', o_is_in)),
+            'DELETE', 'UPDATE')];
+    ELSIF row_level AND n_is_in IS NOT NULL THEN
+        RETURN ARRAY[
+            tuplecast.telling(caller, relation, options, new_and_old, format('%s AND %s', n_is_in, o_is_in), 'UPDATE', NULL),
+            tuplecast.telling(caller, relation, options, new_and_old, format('%s AND %s IS NOT TRUE', n_is_in, o_is_in), 'INSERT', 'UPDATE'),
+            -- A row that leaves. Of one whose key has changed as well, the key part has told.
+            tuplecast.telling(caller, relation, options, old_and_new,
+                              format('%s AND %s IS NOT TRUE', n_is_in, o_is_in) || coalesce(' AND NOT ' || tuplecast.key_changes(keys, 'n', 'o'), ''),
+                              'DELETE', 'UPDATE')];
+    ELSIF NOT options @> '{"old":true}' THEN
+        new_and_old := new_rows || ' n';
+    ELSIF NOT row_level THEN
+        -- Both tables hold the rows in the same order.
+        WHILE EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = number) LOOP
+            number := number || '+';
+        END LOOP;
+        new_and_old := format('(SELECT pg_catalog.row_number() OVER () AS %1$I, r.* FROM %2$s r) n JOIN'
+                              ' (SELECT pg_catalog.row_number() OVER () AS %1$I, r.* FROM %3$s r) o ON n.%1$I OPERATOR(pg_catalog.=) o.%1$I',
+                              number, new_rows, old_rows);
+    END IF;
+    RETURN ARRAY[tuplecast.telling(caller, relation, options, new_and_old, NULL, 'UPDATE', NULL)];
+END
+$$;
+
+-- The key of the row that `alias` stands for; null when the condition does not hold for it.
+CREATE OR REPLACE FUNCTION tuplecast.id_when(caller text, relation oid, keys text[], alias text, condition text) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format(CASE WHEN condition IS NULL THEN '%2$s' ELSE 'CASE WHEN %1$s THEN %2$s END' END, condition,
+                  format('tuplecast.id_text(%s, %s)', v.names, v.members))
+      FROM tuplecast.values_array(relation, keys, alias, caller) v
+$$;
+
+-- Whether a key differs, or null without one; by its bytes: some types have no equality, or one that is anybody's function, or one that does not tell texts apart.
+CREATE OR REPLACE FUNCTION tuplecast.key_changes(keys text[], old_alias text, new_alias text) RETURNS text
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT '(ROW(' || string_agg(format('%s.%I', old_alias, k), ', ' ORDER BY i) || ')::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW('
+           || string_agg(format('%s.%I', new_alias, k), ', ' ORDER BY i) || ')::pg_catalog.record)'
+      FROM unnest(keys) WITH ORDINALITY AS u (k, i)
+$$;
+
+-- One condition of a definition as SQL on the row `row_alias`. Everything is from pg_catalog, and each literal is cast to the column's type at once, so that a bad one is
+-- an error when the trigger is put and not in a writer's statement. A column that was renamed since is found by the number that it had then.
+CREATE OR REPLACE FUNCTION tuplecast.condition(wanted oid, item jsonb, row_alias text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    op text := lower(item ->> 'op' COLLATE "C");
+    operator text := CASE op WHEN 'in' THEN '=' ELSE op END;
+    column_name text;
+    listed jsonb[];
+    column_type oid;
+    column_kind "char";
+    type_name text;
+    literals text;
+BEGIN
+    SELECT attname INTO column_name FROM pg_attribute
+     WHERE attrelid = wanted AND (attname = item ->> 'column' OR attnum = (item ->> 'number')::smallint) AND attnum > 0 AND NOT attisdropped
+     ORDER BY attname = item ->> 'column' DESC LIMIT 1;
+    IF op IN ('is null', 'is not null') THEN
+        RETURN format('%s.%I %s', row_alias, column_name, upper(op COLLATE "C"));
+    ELSIF op IS NULL OR op NOT IN ('=', '<>', '<', '<=', '>', '>=', 'in') THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('where: "%s" is not an operator.', item ->> 'op'),
+                                            HINT = 'There are =, <>, <, <=, >, >=, in, is null and is not null.';
+    ELSIF op = 'in' AND jsonb_typeof(item -> 'value') IS DISTINCT FROM 'array' THEN
+        RAISE invalid_parameter_value USING MESSAGE = 'where: "in" needs a list of values.';
+    END IF;
+    listed := CASE WHEN op = 'in' THEN ARRAY(SELECT jsonb_array_elements(item -> 'value')) ELSE ARRAY[item -> 'value'] END;
+    IF array_length(listed, 1) IS NULL
+       OR EXISTS (SELECT FROM unnest(listed) v WHERE coalesce(jsonb_typeof(v), 'null') NOT IN ('string', 'number', 'boolean')) THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('where: "%s" needs a string, a number or a boolean to compare with.', op),
+                                            HINT = 'To compare with null there are "is null" and "is not null".';
+    END IF;
+    -- A domain's values are compared as those of the type beneath.
+    WITH RECURSIVE up AS (
+        SELECT t.oid, typbasetype, typtype FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+         WHERE a.attrelid = wanted AND a.attname = column_name
+        UNION ALL
+        SELECT t.oid, t.typbasetype, t.typtype FROM up JOIN pg_type t ON up.typtype = 'd' AND t.oid = up.typbasetype
+    )
+    SELECT oid, typtype INTO column_type, column_kind FROM up WHERE typtype <> 'd';
+    type_name := format_type(column_type, -1);
+    IF column_type >= 16384 AND column_kind <> 'e' THEN
+        -- Its operators may be anybody's functions.
+        RAISE feature_not_supported USING MESSAGE = format('where: column "%s" has the type %s, which is not built in.', column_name, type_name),
+                                          HINT = 'Conditions are for built-in types, enums, and domains over them.';
+    END IF;
+    BEGIN
+        EXECUTE format('SELECT NULL::%1$s OPERATOR(pg_catalog.%2$s) NULL::%1$s', type_name, operator);
+    EXCEPTION WHEN undefined_function OR ambiguous_function THEN
+        RAISE feature_not_supported USING MESSAGE = format('where: values of type %s cannot be compared with %s (column "%s").',
+                                                           type_name, operator, column_name),
+                                          HINT = 'Choose another column; "is null" and "is not null" work with each.';
+    END;
+    SELECT string_agg(quote_literal(v #>> '{}'), ', ' ORDER BY i) INTO literals FROM unnest(listed) WITH ORDINALITY AS u (v, i);
+    RETURN format(CASE op WHEN 'in' THEN '%s.%I OPERATOR(pg_catalog.%s) ANY (ARRAY[%s]::%s[])' ELSE '%s.%I OPERATOR(pg_catalog.%s) %s::%s' END,
+                  row_alias, column_name, operator, literals, type_name);
+END
+$$;
+
+------------------------------------------------------------------------------------------------------------------------------------------
+-- The functions
+------------------------------------------------------------------------------------------------------------------------------------------
+
+-- What a function of this kind does for one part of a trigger. The options have the channel and whether the trigger is at row level in them. The number of the
+-- table stands in it as a regclass: that makes PostgreSQL ask is_current() again when the table was altered, or its triggers.
+CREATE OR REPLACE FUNCTION tuplecast.function_body(function_name text, relation oid, trigger_name text, options jsonb, digest text) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kind constant text := substring(function_name FROM '^(live|durable)_');
+    part constant text := substring(trigger_name FROM '[a-z]+$');
+    by_row constant boolean := part = 'key' OR options @> '{"row_level":true}';
+    new_rows constant text := CASE WHEN by_row THEN '(SELECT NEW.*)' ELSE 'changed_rows' END;
+    old_rows constant text := CASE WHEN by_row THEN '(SELECT OLD.*)' WHEN part = 'delete' THEN 'changed_rows' ELSE 'old_rows' END;
+    settings_differ constant text := tuplecast.settings_differ(relation, tuplecast.wanted_columns(options));
+    fast constant text := CASE kind WHEN 'live' THEN tuplecast.fast_live(relation, part, options) ELSE tuplecast.fast_durable(relation, part, options) END;
+    -- Our owner reads changed_rows by name only where it is certain to be the table of changed rows, and not something temporary of that name.
+    must_be_ours constant boolean := kind = 'durable' AND NOT by_row;
+    query text;
+    general text := '';
+BEGIN
+    -- What the fast way leaves, if there is one: nothing where it ends with leaving the block.
+    IF fast IS NULL OR right(fast, 13) <> 'EXIT changes;' THEN
+        FOREACH query IN ARRAY tuplecast.queries_of(kind, relation, part, options, new_rows, old_rows) LOOP
+            general := general || CASE kind WHEN 'live' THEN format(E'IF (%s) IS NULL THEN\n        END IF;\n        ', query)
+                                            ELSE format(E'%s;\n        told := told OR FOUND;\n        ', query) END;
+        END LOOP;
+        IF kind = 'durable' THEN
+            general := general || E'IF told AND tuplecast.wake_lead() THEN\n        END IF;\n';
+        END IF;
+    END IF;
+    RETURN concat(
+        E'\n-- Written by tuplecast for this one trigger.\n#variable_conflict use_variable\nDECLARE\n    settings pg_catalog.text[];\n    jit pg_catalog.text;\n',
+        E'    memory pg_catalog.text;\n    number pg_catalog.text;\n    query pg_catalog.text;\n    told pg_catalog.bool := false;\nBEGIN\n',
+        '    IF ' || settings_differ || E' THEN\n        settings := tuplecast.fix_settings();\n    END IF;\n',
+        E'    <<changes>>\n    BEGIN\n    IF ',
+        CASE WHEN must_be_ours THEN format('TG_RELID OPERATOR(pg_catalog.=) %s::pg_catalog.oid AND TG_NAME OPERATOR(pg_catalog.=) %L::pg_catalog.name AND ',
+                                           relation, trigger_name) END,
+        format('%L::pg_catalog.regclass IS NOT NULL AND tuplecast.is_current(%L, %L) THEN', relation, function_name, digest), E'\n        ',
+        fast || E'\n        ', general,
+        CASE WHEN must_be_ours THEN E'\n    ELSIF tuplecast.has_changed_rows(TG_RELID, TG_NAME) THEN\n' ELSE E'\n    ELSE\n' END,
+        format(E'        FOREACH query IN ARRAY tuplecast.queries_now(%L, TG_RELID, TG_NAME, %L, tuplecast.options(TG_ARGV[1], TG_ARGV[0], %L)) LOOP\n',
+               kind, part, options @> '{"row_level":true}'),
+        '            EXECUTE query', CASE WHEN NOT by_row THEN '' WHEN part = 'insert' THEN ' USING NEW' WHEN part = 'delete' THEN ' USING OLD' ELSE ' USING NEW, OLD' END,
+        E';\n        END LOOP;\n', CASE kind WHEN 'durable' THEN E'        IF tuplecast.wake_lead() THEN\n        END IF;\n' END,
+        E'    END IF;\n    END;\n',
+        CASE WHEN settings_differ IS NOT NULL THEN E'    IF settings IS NOT NULL AND tuplecast.set_settings(settings) THEN\n    END IF;\n' END,
+        E'    RETURN NULL;\nEND\n');
+END
+$$;
+
+-- Is the function that was written with this digest what would be written now? Declared IMMUTABLE, which is not the truth, so that it is asked when a plan is made
+-- and not when it runs. It must not fail: the writer would.
+CREATE OR REPLACE FUNCTION tuplecast.is_current(function_name text, digest text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    t record;
+BEGIN
+    SELECT f.relation::oid AS relation, g.tgtype, g.tgoldtable, g.tgnewtable, tuplecast.arguments(g.tgargs) AS arguments
+      INTO STRICT t FROM tuplecast.function f JOIN pg_trigger g ON g.tgrelid = f.relation AND g.tgname = f.trigger
+     WHERE f.name = function_name AND g.tgfoid = to_regprocedure(format('tuplecast.%I()', function_name));
+    RETURN coalesce(tuplecast.sees_present(t.relation) AND tuplecast.digest(tuplecast.facts_of(t.relation) || t.arguments::text) = digest
+                    AND (t.tgtype & 1 > 0
+                         OR 'changed_rows' IN (t.tgnewtable, t.tgoldtable)
+                            AND (t.tgtype & 16 = 0 OR t.tgoldtable = 'old_rows' OR NOT tuplecast.options(t.arguments[2]) @> '{"old":true}')), false);
+EXCEPTION WHEN OTHERS THEN
+    RETURN false;
+END
+$$;
+
+-- Has this trigger tables of changed rows, under our names? Asked of functions that see the catalog as it is, whatever the writer's snapshot.
+CREATE OR REPLACE FUNCTION tuplecast.has_changed_rows(relation oid, trigger_name name) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET standard_conforming_strings = on
+AS $$
+DECLARE
+    address text[] := parse_ident((pg_identify_object('pg_class'::regclass, relation, 0)).identity);
+    definition text := pg_get_triggerdef((SELECT objid FROM pg_get_object_address('trigger', address || trigger_name::text, '{}')));
+BEGIN
+    -- Names in quotes could hold anything; what is left in front of the first literal cannot.
+    RETURN coalesce(regexp_replace(definition, '"([^"]|"")*"', '', 'g')
+                    ~ ('^CREATE TRIGGER [^'']* REFERENCING (NEW TABLE AS changed_rows|OLD TABLE AS changed_rows|OLD TABLE AS old_rows NEW TABLE AS changed_rows)'
+                       ' FOR EACH STATEMENT EXECUTE FUNCTION '), false);
+EXCEPTION WHEN OTHERS THEN
+    RETURN false;
+END
+$$;
+
+-- The statements of one part of a trigger for the table as it is now, for EXECUTE in a trigger's function. At row level, $1 is the row, or the new one, and $2 the old one.
+CREATE OR REPLACE FUNCTION tuplecast.queries_now(kind text, relation oid, trigger_name name, part text, options jsonb) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    by_row constant boolean := part = 'key' OR options @> '{"row_level":true}';
+BEGIN
+    RETURN tuplecast.queries_of(
+        CASE kind WHEN 'durable' THEN 'checked' ELSE kind END, coalesce(tuplecast.put_on(relation, trigger_name), relation), part, options,
+        CASE WHEN by_row THEN '(SELECT ($1).*)' ELSE 'changed_rows' END,
+        CASE WHEN by_row AND part = 'delete' THEN '(SELECT ($1).*)' WHEN by_row THEN '(SELECT ($2).*)' WHEN part = 'delete' THEN 'changed_rows' ELSE 'old_rows' END);
+END
+$$;
+
+-- The table that a trigger was put on, of which this one, on a partition, is a clone.
+CREATE OR REPLACE FUNCTION tuplecast.put_on(relation oid, trigger_name name) RETURNS oid
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE up AS (
+        SELECT tgrelid, tgparentid FROM pg_trigger WHERE tgrelid = relation AND tgname = trigger_name
+        UNION ALL
+        SELECT t.tgrelid, t.tgparentid FROM up JOIN pg_trigger t ON t.oid = up.tgparentid
+    )
+    SELECT tgrelid FROM up WHERE tgparentid = 0
+$$;
+
+-- Writes the function of one part of a trigger, for an installer who may put triggers on the table, and lets him use it for that; seal_functions() takes that
+-- back.
+CREATE OR REPLACE FUNCTION tuplecast.make_function(function_name text, wanted regclass, trigger_name name, arguments text[], installer name) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    options constant jsonb := tuplecast.options(arguments[2]);
+BEGIN
+    IF NOT coalesce(pg_has_role(session_user, installer, 'MEMBER') AND has_table_privilege(installer, wanted, 'TRIGGER'), false) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('permission denied: %s may not put triggers on %s.', installer, wanted);
+    ELSIF coalesce(function_name !~ '^(live|durable)_([0-9]{1,6}|truncate|moves)$' OR trigger_name !~ '^tuplecast:.{1,40}:(insert|update|delete|truncate|key|moves)$', true)
+          OR function_name LIKE 'durable%' <> options @> '{"durable":true}'
+          OR EXISTS (SELECT FROM tuplecast.function f WHERE f.name = function_name AND f.name ~ '[0-9]$' AND (f.relation, f.trigger) <> (wanted, trigger_name)) THEN
+        RAISE invalid_parameter_value USING MESSAGE = format('Function "%s" cannot be made for trigger "%s" on %s.', function_name, trigger_name, wanted);
+    END IF;
+    INSERT INTO tuplecast.function AS f (name, relation, trigger) VALUES (function_name, wanted, trigger_name)
+    ON CONFLICT ON CONSTRAINT function_pkey DO UPDATE SET name = excluded.name;
+    IF function_name ~ '[0-9]$' THEN
+        PERFORM tuplecast.write_function(function_name, wanted, trigger_name, arguments, tuplecast.at_row_level(wanted, options));
+    END IF;
+    EXECUTE format('GRANT EXECUTE ON FUNCTION tuplecast.%I() TO %I', function_name, installer);
+END
+$$;
+
+CREATE OR REPLACE FUNCTION tuplecast.write_function(function_name text, relation oid, trigger_name name, arguments text[], row_level boolean) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    is_live constant boolean := function_name LIKE 'live%';
+BEGIN
+    EXECUTE format('CREATE OR REPLACE FUNCTION tuplecast.%I() RETURNS trigger LANGUAGE plpgsql %s AS %L', function_name,
+                   CASE WHEN is_live THEN 'STABLE' ELSE 'VOLATILE SECURITY DEFINER' END,
+                   tuplecast.function_body(function_name, relation, trigger_name, tuplecast.options(arguments[2], arguments[1], row_level),
+                                           tuplecast.digest(tuplecast.facts_of(relation) || arguments::text)));
+    EXECUTE format('REVOKE ALL ON FUNCTION tuplecast.%I() FROM PUBLIC', function_name);
+    -- Partitions that are made later get the triggers of the whole, and whoever makes them needs EXECUTE for that.
+    IF row_level THEN
+        EXECUTE format('GRANT EXECUTE ON FUNCTION tuplecast.%I() TO %s', function_name,
+                       CASE WHEN is_live THEN 'PUBLIC' ELSE (SELECT quote_ident(pg_get_userbyid(relowner)) FROM pg_class WHERE oid = relation) END);
+    END IF;
+END
+$$;
+
+-- Writes all functions anew, after another version of these scripts was installed or a dump was restored.
+CREATE OR REPLACE FUNCTION tuplecast.write_functions() RETURNS bigint
+LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT count(tuplecast.write_function(p.function, p.relation, p.full_name, ARRAY[p.channel, p.argument, array_to_string(p.operations, ' ')], t.row_level)::text)
+      FROM tuplecast.parts p JOIN tuplecast.triggers t ON t.relation = p.relation AND t.name = p.name
+     WHERE p.function ~ '[0-9]$'
+$$;
+
+-- Takes back what make_function() gave, and drops the functions of triggers that are gone.
+CREATE OR REPLACE FUNCTION tuplecast.seal_functions() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    function_name text;
+    grantee name;
+BEGIN
+    FOR function_name IN
+        DELETE FROM tuplecast.function f
+         WHERE NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE t.tgrelid = f.relation AND t.tgname = f.trigger AND p.proname = f.name)
+        RETURNING f.name
+    LOOP
+        IF function_name ~ '[0-9]$' AND NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgfoid = to_regprocedure(format('tuplecast.%I()', function_name))) THEN
+            EXECUTE format('DROP FUNCTION IF EXISTS tuplecast.%I()', function_name);
+        END IF;
+    END LOOP;
+    FOR function_name, grantee IN
+        SELECT p.proname, pg_get_userbyid(a.grantee) FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) a
+         WHERE p.pronamespace = 'tuplecast'::regnamespace AND p.proname ~ '^(live|durable)_([0-9]{1,6}|truncate|moves)$' AND a.grantee NOT IN (0, p.proowner)
+           AND NOT EXISTS (SELECT FROM tuplecast.function f JOIN pg_class c ON c.oid = f.relation WHERE f.name = p.proname AND c.relowner = a.grantee AND c.relkind = 'p')
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON FUNCTION tuplecast.%I() FROM %I', function_name, grantee);
+    END LOOP;
+END
+$$;
+
+-- Who changes triggers takes turns with everybody else who does, until his transaction ends.
+CREATE OR REPLACE FUNCTION tuplecast.take_turn() RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    LOCK TABLE tuplecast.function IN SHARE ROW EXCLUSIVE MODE;
+END
+$$;
