@@ -102,7 +102,7 @@ AS $$
                        WHEN NOT is_array AND type IN ('text'::regtype, 'varchar'::regtype)
                        THEN 'CASE WHEN COALESCE(%1$s::pg_catalog.text COLLATE pg_catalog."C" OPERATOR(pg_catalog.<>) %2$s::pg_catalog.text,'
                             ' %1$s IS NOT NULL OR %2$s IS NOT NULL) THEN %3$L END'
-                       ELSE 'CASE WHEN ROW(%1$s)::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW(%2$s)::pg_catalog.record THEN %3$L END' END,
+                       ELSE 'CASE WHEN pg_catalog.record_image_ne(ROW(%1$s), ROW(%2$s)) THEN %3$L END' END,
                   format('%s.%I', old_alias, name), format('%s.%I', new_alias, name), to_json(name)::text)
 $$;
 
@@ -113,7 +113,7 @@ LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT format(',"schema":%s,"table":%s,"type":"%s","key":%s,"columns":%s}', to_json(nspname), to_json(relname), operation,
                   to_json(coalesce(tuplecast.key_columns(relation), '{}')),
-                  (SELECT json_agg(c.name ORDER BY c.place) FROM tuplecast.columns_of(relation, NULL) c))
+                  (SELECT to_json(array_agg(c.name ORDER BY c.place)) FROM tuplecast.columns_of(relation, NULL) c))
       FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = relation
 $$;
 
@@ -147,7 +147,7 @@ BEGIN
                    replace(head, '%', '%%') || '%s,"id":' || key.id || ',"data":%s}', key.id_values, tuplecast.short_row(relation, alias, whole));
     long := CASE WHEN tuplecast.is_plain(relation)
                  THEN format('tuplecast.send_long(%L, %L, %s, %s OPERATOR(pg_catalog.>) 8000, %s)', channel, head, key.expression, bounds.texts, whole)
-                 ELSE format('(%s) IS NOT NULL', tuplecast.telling('live', relation, options, format('(SELECT %s.*) n', alias), NULL, operation, NULL)) END;
+                 ELSE format('(%s) IS NOT NULL', tuplecast.telling('live', relation, options, tuplecast.side_of('live', relation, options, format('(SELECT %s.*)', alias), 'n', false), NULL, operation, NULL)) END;
     IF row_level THEN
         RETURN format('IF %s(CASE WHEN %s OPERATOR(pg_catalog.<) %s THEN %s ELSE %s END) THEN EXIT changes; END IF;',
                       CASE WHEN part = 'update' THEN tuplecast.conditions(relation, options, 'NEW') || ' AND ' || tuplecast.conditions(relation, options, 'OLD') || ' AND ' END,
@@ -239,7 +239,8 @@ BEGIN
         EXIT changes;$fast$,
         fits, sent, channel, tuplecast.statement_head(relation, 'UPDATE'), number, tuplecast.short_values(relation, 'n', false),
         tuplecast.short_values(relation, 'o', false),
-        tuplecast.telling('live', relation, options, '(SELECT n.*) n CROSS JOIN (SELECT o.*) o', NULL, 'UPDATE', NULL));
+        tuplecast.telling('live', relation, options, tuplecast.side_of('live', relation, options, '(SELECT n.*)', 'n', false) || ' CROSS JOIN '
+                          || tuplecast.side_of('live', relation, options, '(SELECT o.*)', 'o', false), NULL, 'UPDATE', NULL));
 END
 $$;
 

@@ -180,34 +180,42 @@ $$;
 -- The general way
 ------------------------------------------------------------------------------------------------------------------------------------------
 
--- A statement that tells of each row of `source` (something that can stand in FROM, with the row as n, and the old one as o where old values are wanted) for which the
--- condition holds, or of all, as what `type` and `op` say. The options have the channel in them.
+-- One side of a change, as something that can stand in FROM: of each row of `rows` its values, those of its key, and whether it meets the condition. With a number, rows of two
+-- sides can be joined that are in the same order. The rows themselves do not come out: two together may have more columns than a row of a plan.
+CREATE OR REPLACE FUNCTION tuplecast.side_of(caller text, relation oid, options jsonb, rows text, alias text, is_numbered boolean) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('(SELECT %s%s AS member_values, %s AS key_values, %s AS is_in FROM %s r) %s',
+                  CASE WHEN is_numbered THEN 'pg_catalog.row_number() OVER () AS number, ' ELSE '' END, m.members, k.members,
+                  coalesce(tuplecast.conditions(relation, options, 'r'), 'true'), rows, alias)
+      FROM tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'r', caller) m,
+           tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'r', caller) k
+$$;
+
+-- A statement that tells of each row of `source` (sides, the row's being n, and where old values are wanted the old one's o) for which the condition holds, or of all, as what
+-- `type` and `op` say. The options have the channel in them.
 CREATE OR REPLACE FUNCTION tuplecast.telling(caller text, relation oid, options jsonb, source text, condition text, type text, op text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     channel constant text := options ->> 'channel';
+    names constant text := (tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'n', caller)).names;
+    key_names constant text := (tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', caller)).names;
+    old_values constant text := CASE WHEN type = 'UPDATE' AND options @> '{"old":true}' THEN 'o.member_values' ELSE 'NULL::pg_catalog.text[]' END;
+    is_left constant boolean := type = 'DELETE' AND op = 'UPDATE';
     table_schema text;
     table_name text;
-    key record := tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', caller);
-    new_row record := tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'n', caller);
-    old_members text := 'NULL::pg_catalog.text[]';
-    is_left constant boolean := type = 'DELETE' AND op = 'UPDATE';
 BEGIN
     SELECT nspname, relname INTO table_schema, table_name FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = relation;
-    IF type = 'UPDATE' AND options @> '{"old":true}' THEN
-        old_members := (tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'o', caller)).members;
-    END IF;
     condition := coalesce(' WHERE ' || condition, '');
     IF caller = 'live' THEN
-        RETURN format('SELECT pg_catalog.count(tuplecast.%s(%L, %L, %s, %s, %s, %s%s)) FROM %s%s', CASE WHEN is_left THEN 'send_left' ELSE 'send' END, channel,
-                      tuplecast.payload_head(table_schema, table_name, type, op), key.names, key.members, new_row.names, new_row.members,
-                      CASE WHEN is_left THEN '' ELSE ', ' || old_members END, source, condition);
+        RETURN format('SELECT pg_catalog.count(tuplecast.%s(%L, %L, %s, n.key_values, %s, n.member_values%s)) FROM %s%s', CASE WHEN is_left THEN 'send_left' ELSE 'send' END,
+                      channel, tuplecast.payload_head(table_schema, table_name, type, op), key_names, names, CASE WHEN is_left THEN '' ELSE ', ' || old_values END,
+                      source, condition);
     END IF;
-    RETURN format('INSERT INTO tuplecast.log (channel, head, id_json, data, old, lost) SELECT %L, %L, tuplecast.id_text(%s, %s), d.data, d.old, d.lost'
-                  ' FROM %s CROSS JOIN LATERAL tuplecast.%s(%s, %s%s) d%s', channel, tuplecast.log_head(table_schema, table_name, type, op),
-                  key.names, key.members, source, CASE WHEN is_left THEN 'log_left' ELSE 'log_row' END, new_row.names, new_row.members,
-                  CASE WHEN is_left THEN '' ELSE ', ' || old_members END, condition);
+    RETURN format('INSERT INTO tuplecast.log (channel, head, id_json, data, old, lost) SELECT %L, %L, tuplecast.id_text(%s, n.key_values), d.data, d.old, d.lost'
+                  ' FROM %s CROSS JOIN LATERAL tuplecast.%s(%s, n.member_values%s) d%s', channel, tuplecast.log_head(table_schema, table_name, type, op), key_names,
+                  source, CASE WHEN is_left THEN 'log_left' ELSE 'log_row' END, names, CASE WHEN is_left THEN '' ELSE ', ' || old_values END, condition);
 END
 $$;
 
@@ -218,65 +226,50 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     row_level constant boolean := options @> '{"row_level":true}';
-    n_is_in constant text := tuplecast.conditions(relation, options, 'n');
-    o_is_in constant text := tuplecast.conditions(relation, options, 'o');
-    keys constant text[] := coalesce(tuplecast.key_columns(relation), '{}');
-    number text := 'tuplecast number';
-    new_and_old text := format('%s n CROSS JOIN %s o', new_rows, old_rows);
-    old_and_new constant text := format('%s n CROSS JOIN %s o', old_rows, new_rows);
+    key_names constant text := (tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', caller)).names;
+    new_only constant text := tuplecast.side_of(caller, relation, options, new_rows, 'n', false);
+    old_only constant text := tuplecast.side_of(caller, relation, options, old_rows, 'n', false);
+    new_and_old constant text := format('%s CROSS JOIN %s', new_only, tuplecast.side_of(caller, relation, options, old_rows, 'o', false));
+    old_and_new constant text := format('%s CROSS JOIN %s', old_only, tuplecast.side_of(caller, relation, options, new_rows, 'o', false));
 BEGIN
     IF part = 'insert' THEN
-        RETURN ARRAY[tuplecast.telling(caller, relation, options, new_rows || ' n', NULL, 'INSERT', NULL)];
+        RETURN ARRAY[tuplecast.telling(caller, relation, options, new_only, NULL, 'INSERT', NULL)];
     ELSIF part = 'delete' THEN
-        RETURN ARRAY[tuplecast.telling(caller, relation, options, old_rows || ' n', NULL, 'DELETE', NULL)];
+        RETURN ARRAY[tuplecast.telling(caller, relation, options, old_only, NULL, 'DELETE', NULL)];
     ELSIF part = 'key' AND NOT row_level THEN
-        RETURN ARRAY[tuplecast.telling(caller, relation, options, old_rows || ' n', NULL, 'DELETE', 'UPDATE')];
+        RETURN ARRAY[tuplecast.telling(caller, relation, options, old_only, NULL, 'DELETE', 'UPDATE')];
     ELSIF part = 'key' THEN
         RETURN ARRAY[tuplecast.telling(
             caller, relation, options, old_and_new,
-            format('tuplecast.key_is_left(%s, %s, %s)',
+            format('tuplecast.key_is_left(%s, CASE WHEN n.is_in THEN tuplecast.id_text(%s, n.key_values) END, CASE WHEN o.is_in THEN tuplecast.id_text(%2$s, o.key_values) END)',
                    CASE caller WHEN 'live' THEN format('pg_catalog.concat(%L, pg_catalog.current_setting(''tuplecast.statement'', true), '' '')', relation || ' ')
-                               ELSE format('tuplecast.durable_mark(%s)', relation) END,
-                   tuplecast.id_when(caller, relation, keys, 'n', n_is_in), tuplecast.id_when(caller, relation, keys, 'o', o_is_in)),
+                               ELSE format('tuplecast.durable_mark(%s)', relation) END, key_names),
             'DELETE', 'UPDATE')];
-    ELSIF row_level AND n_is_in IS NOT NULL THEN
+    ELSIF row_level AND options ? 'where' THEN
         RETURN ARRAY[
-            tuplecast.telling(caller, relation, options, new_and_old, format('%s AND %s', n_is_in, o_is_in), 'UPDATE', NULL),
-            tuplecast.telling(caller, relation, options, new_and_old, format('%s AND %s IS NOT TRUE', n_is_in, o_is_in), 'INSERT', 'UPDATE'),
+            tuplecast.telling(caller, relation, options, new_and_old, 'n.is_in AND o.is_in', 'UPDATE', NULL),
+            tuplecast.telling(caller, relation, options, new_and_old, 'n.is_in AND o.is_in IS NOT TRUE', 'INSERT', 'UPDATE'),
             -- A row that leaves. Of one whose key has changed as well, the key part has told.
             tuplecast.telling(caller, relation, options, old_and_new,
-                              format('%s AND %s IS NOT TRUE', n_is_in, o_is_in) || coalesce(' AND NOT ' || tuplecast.key_changes(keys, 'n', 'o'), ''),
-                              'DELETE', 'UPDATE')];
+                              'n.is_in AND o.is_in IS NOT TRUE AND n.key_values OPERATOR(pg_catalog.=) o.key_values', 'DELETE', 'UPDATE')];
     ELSIF NOT options @> '{"old":true}' THEN
-        new_and_old := new_rows || ' n';
-    ELSIF NOT row_level THEN
-        -- Both tables hold the rows in the same order.
-        WHILE EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = number) LOOP
-            number := number || '+';
-        END LOOP;
-        new_and_old := format('(SELECT pg_catalog.row_number() OVER () AS %1$I, r.* FROM %2$s r) n JOIN'
-                              ' (SELECT pg_catalog.row_number() OVER () AS %1$I, r.* FROM %3$s r) o ON n.%1$I OPERATOR(pg_catalog.=) o.%1$I',
-                              number, new_rows, old_rows);
+        RETURN ARRAY[tuplecast.telling(caller, relation, options, new_only, NULL, 'UPDATE', NULL)];
+    ELSIF row_level THEN
+        RETURN ARRAY[tuplecast.telling(caller, relation, options, new_and_old, NULL, 'UPDATE', NULL)];
     END IF;
-    RETURN ARRAY[tuplecast.telling(caller, relation, options, new_and_old, NULL, 'UPDATE', NULL)];
+    -- Both tables hold the rows in the same order.
+    RETURN ARRAY[tuplecast.telling(
+        caller, relation, options, format('%s JOIN %s ON n.number OPERATOR(pg_catalog.=) o.number', tuplecast.side_of(caller, relation, options, new_rows, 'n', true),
+                                          tuplecast.side_of(caller, relation, options, old_rows, 'o', true)), NULL, 'UPDATE', NULL)];
 END
-$$;
-
--- The key of the row that `alias` stands for; null when the condition does not hold for it.
-CREATE OR REPLACE FUNCTION tuplecast.id_when(caller text, relation oid, keys text[], alias text, condition text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT format(CASE WHEN condition IS NULL THEN '%2$s' ELSE 'CASE WHEN %1$s THEN %2$s END' END, condition,
-                  format('tuplecast.id_text(%s, %s)', v.names, v.members))
-      FROM tuplecast.values_array(relation, keys, alias, caller) v
 $$;
 
 -- Whether a key differs, or null without one; by its bytes: some types have no equality, or one that is anybody's function, or one that does not tell texts apart.
 CREATE OR REPLACE FUNCTION tuplecast.key_changes(keys text[], old_alias text, new_alias text) RETURNS text
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT '(ROW(' || string_agg(format('%s.%I', old_alias, k), ', ' ORDER BY i) || ')::pg_catalog.record OPERATOR(pg_catalog.*<>) ROW('
-           || string_agg(format('%s.%I', new_alias, k), ', ' ORDER BY i) || ')::pg_catalog.record)'
+    SELECT 'pg_catalog.record_image_ne(ROW(' || string_agg(format('%s.%I', old_alias, k), ', ' ORDER BY i) || '), ROW('
+           || string_agg(format('%s.%I', new_alias, k), ', ' ORDER BY i) || '))'
       FROM unnest(keys) WITH ORDINALITY AS u (k, i)
 $$;
 

@@ -41,14 +41,14 @@ test("nothing installed: `tuplecast setup` is named, and found without a restart
 
 test("an older version of the schema: `tuplecast setup` is named", LIMITS, async (t) => {
     const database = await createDatabase(t);
-    await install(database, 1, 2);
+    await install(database);
     const gateway = await startGateway(t, database.env);
     await worksWithoutDurable(t, gateway, database, /too old: run `tuplecast setup`/);
 });
 
 test("a role without rights: the statement that gives them is named, and helps", LIMITS, async (t) => {
     const database = await createDatabase(t);
-    await install(database, 1, 3);
+    await install(database);
     await database.query("DROP ROLE IF EXISTS poor");
     await database.query("CREATE ROLE poor LOGIN");
     const gateway = await startGateway(t, { ...database.env, PGUSER: "poor" });

@@ -55,7 +55,7 @@ describe("with many kept ticks and a large open transaction", LIMITS, () => {
     before(async () => {
         const t = { after }; // the suite
         database = await createDatabase(t);
-        await install(database, 1, 3);
+        await install(database);
         await database.query("CREATE TABLE things (id integer PRIMARY KEY)");
         await put(database, "things", define("things", { durable: true }));
         client = await database.connect(t);

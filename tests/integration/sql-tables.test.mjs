@@ -22,12 +22,12 @@ describe("what is not as it was when the trigger was put", () => {
     const causes = [
         ["the trigger is disabled", {}, "ALTER TABLE %t DISABLE TRIGGER ALL", [disabled], true],
         ["a part of it is disabled", {}, `ALTER TABLE %t DISABLE TRIGGER "tuplecast:%t:update"`, [disabled], true],
-        ["a row level one is disabled", { update_of: ["a"], columns: ["a"] }, `ALTER TABLE %t DISABLE TRIGGER "tuplecast:%t:row"`, [disabled], true],
+        ["a row level one is disabled", { update_of: ["a"], columns: ["a"] }, `ALTER TABLE %t DISABLE TRIGGER "tuplecast:%t:update"`, [disabled], true],
         ["a part is dropped", {}, `DROP TRIGGER "tuplecast:%t:delete" ON %t`, ["DELETE is missing: a part of the trigger was dropped."], true],
         ["parts are dropped", { operations: ["INSERT", "TRUNCATE"] }, `DROP TRIGGER "tuplecast:%t:truncate" ON %t`,
             ["TRUNCATE is missing: a part of the trigger was dropped."], true],
         ["a part is made anew by hand with another channel", {}, `DROP TRIGGER "tuplecast:%t:truncate" ON %t;
-            CREATE TRIGGER "tuplecast:%t:truncate" AFTER TRUNCATE ON %t EXECUTE FUNCTION tuplecast.live('elsewhere')`, ["Its parts differ from each other: put it again."], true],
+            CREATE TRIGGER "tuplecast:%t:truncate" AFTER TRUNCATE ON %t EXECUTE FUNCTION tuplecast.live_truncate('elsewhere')`, ["Its parts differ from each other: put it again."], true],
         ["a column that is sent is dropped", { columns: ["id", "a", "b"] }, "ALTER TABLE %t DROP b", ['columns: column "b" is not there any more, so it is not sent.'], false],
         ["columns that are sent get other names", { columns: ["b", "a"] }, "ALTER TABLE %t RENAME a TO c; ALTER TABLE %t RENAME b TO d",
             ["a", "b"].map((name) => `columns: column "${name}" is not there any more, so it is not sent.`), false],
@@ -128,7 +128,7 @@ describe("statements", () => {
         for (let round = 0; round < 3; round++) await run("UPDATE many SET id = -id, n = n + 1");
         going = false;
         await beside;
-        const events = await listener.events();
+        const events = (await listener.events()).filter(({ op }) => !op); // the old keys are told as deleted
         assert.ok(events.length >= 60_000);
         for (const { id, data, old } of events) {
             assert.equal(data.a, old.a);
@@ -159,14 +159,14 @@ describe("kinds of table", () => {
         assert.deepEqual((await listener.events()).map(short), [["parted", "TRUNCATE", null, undefined]]);
     });
 
-    test("partitioned, without a key of the whole: each partition's own, if it has one", async (t) => {
+    test("partitioned, without a key of the whole: no id, and a note that says so", async (t) => {
         await run("CREATE TABLE keyless (id int, a text) PARTITION BY RANGE (id)");
-        await put(database, "keyless", define("keyless"));
+        assert.match((await put(database, "keyless", define("keyless"))).notes.join(), /events have no id/);
         const listener = await Listener.open(t, database, "keyless_changes");
         await run("CREATE TABLE keyless_1 PARTITION OF keyless (PRIMARY KEY (id)) FOR VALUES FROM (0) TO (100)");
         await run("CREATE TABLE keyless_2 PARTITION OF keyless FOR VALUES FROM (100) TO (200)");
         await run("INSERT INTO keyless VALUES (1, 'x'), (101, 'y')");
-        assert.deepEqual((await listener.events()).map(short), [["keyless", "INSERT", 1, "x"], ["keyless", "INSERT", null, "y"]]);
+        assert.deepEqual((await listener.events()).map(short), [["keyless", "INSERT", null, "x"], ["keyless", "INSERT", null, "y"]]);
     });
 
     test("a partition itself, at row level: what comes by way of the parent, too", async (t) => {
@@ -199,8 +199,8 @@ describe("kinds of table", () => {
         }
         const refused = (table, more, message) => assert.rejects(put(database, table, define(table, { level: "statement", ...more })), message);
         await refused("parts", {}, /partitioned.*at row level/);
-        await refused("plain", { update_of: ["a"] }, /update_of or where are at row level/);
-        await refused("plain", { where: [{ column: "a", op: "is null" }] }, /update_of or where are at row level/);
+        await refused("plain", { update_of: ["a"] }, /update_of, where or always are at row level/);
+        await refused("plain", { where: [{ column: "a", op: "is null" }] }, /update_of, where or always are at row level/);
         await refused("plain", { level: "both" }, /level: "row" or "statement"/);
         await put(database, "plain", define("plain", { level: "statement", operations: ["TRUNCATE"] }));
     });
@@ -288,7 +288,7 @@ describe("types and values that are traps", () => {
         interval: ["interval", "'1 year 2 days'"],
         char: ["char(5)", "'ab'"],
     };
-    before(() => run("CREATE TYPE pair AS (n int, t json); CREATE TYPE mood AS ENUM ('fine', 'bad'); CREATE DOMAIN positive AS int CHECK (VALUE > 0)"));
+    before(() => run("SET intervalstyle = iso_8601; CREATE TYPE pair AS (n int, t json); CREATE TYPE mood AS ENUM ('fine', 'bad'); CREATE DOMAIN positive AS int CHECK (VALUE > 0)"));
 
     let number = 0;
     for (const [what, [type, value]] of Object.entries(TRAPS))
@@ -337,8 +337,10 @@ describe("ALTER TABLE afterwards", () => {
                     await client.query(`UPDATE ${name} SET id = id + 100`);
                     await client.query(`DELETE FROM ${name}`);
                     const events = await listener.events();
-                    assert.equal(events.length, 3 * count);
-                    assert.deepEqual(events[count].old.id ?? events[count].old.key, 1);
+                    const [left, others] = [events.filter(({ type, op }) => type === "DELETE" && op), events.filter(({ op }) => !op)];
+                    assert.deepEqual(left.map(({ id }) => id?.id ?? id), events.at(-1).id === null ? [] : Array.from({ length: count }, (_, i) => i + 1));
+                    assert.equal(others.length, 3 * count);
+                    assert.deepEqual(others[count].old.id ?? others[count].old.key, 1);
                     return events.at(-1);
                 };
                 await last();
@@ -358,7 +360,7 @@ describe("ALTER TABLE afterwards", () => {
                 assert.equal((await last()).id, null);
                 await run(`ALTER TABLE ${name} ADD PRIMARY KEY (id, c)`);
                 assert.deepEqual((await last()).id, { id: 100 + count, c: "see" });
-                assert.deepEqual((await entry(table)).stale, []);
+                assert.match((await entry(table)).stale.join(), /key is not the one that it had/);
                 await run(`DROP TABLE ${name}`);
                 assert.equal(await entry(table), undefined);
             });

@@ -1,18 +1,15 @@
 // The database side by itself: the scripts of sql/, what the functions answer, and what the triggers send.
 
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
-import path from "node:path";
+import { run } from "./gateway.mjs";
 import { Waitable } from "./until.mjs";
 
-const SQL = path.resolve(import.meta.dirname, "../../../sql");
 export const OPERATIONS = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
 
-/** Runs the scripts whose version is from `first` to `last`, as `tuplecast setup` does. */
-export async function install(database, first = 1, last = 2) {
-    for (const file of (await readdir(SQL)).sort())
-        if (/^\d+-.*\.sql$/.test(file) && parseInt(file) >= first && parseInt(file) <= last)
-            await database.query(`BEGIN; ${await readFile(path.join(SQL, file), "utf8")}; COMMIT`);
+/** Installs the database side, as its users do. */
+export async function install(database) {
+    const { code, stderr } = await run(["setup"], database.env);
+    assert.equal(code, 0, stderr);
 }
 
 export const define = (table, more = {}) => ({ schema: "public", table, channel: `${table}_changes`, operations: OPERATIONS, ...more });
