@@ -90,6 +90,8 @@ static void durable(struct buffer *out, const struct durable_stats *stats)
     gauge(out, "durable_lead", "1 while this gateway makes the ticks of the durable channels.", stats->lead);
     counter(out, "durable_ticks_total", "Ticks read.", stats->ticks);
     counter(out, "durable_history_pages_total", "Pages of history asked for.", stats->history_pages);
+    counter(out, "durable_unreadable_events_total", "Events that could not be read, and were passed over.",
+            stats->unreadable);
     if (!stats->lead)
         return;
     gauge(out, "durable_log_bytes", "Size of the log, as of the last upkeep.", (double)stats->log_bytes);

@@ -20,7 +20,7 @@ enum {
     NUMBER_BYTES = 24
 };
 
-#define PAGE_EVENTS "16384" /* looked at for one page */
+enum { PAGE_EVENTS = 16384 }; /* looked at for one page */
 
 struct history_reader {
     struct loop *loop;
@@ -32,12 +32,24 @@ struct history_reader {
     int64_t warned_ms;
 };
 
-/* A page that is being read. */
+/* A page that is being read. When one of its events cannot be read, it becomes shorter and ends before that one; and
+ * the page that begins with it has it without its rows, or tells that it is missing. */
 struct page_call {
+    struct history_reader *reader;
     struct history_page *page;
+    char number[NUMBER_BYTES], nonce[NONCE_BYTES + 2], *channels; /* from where, and which; owned */
+    int count; /* of the events that are looked at; 0: none is left to try */
+    bool without_rows;
     struct durable_position last, end;
     bool ended, in_disorder;
 };
+
+static void free_call(struct page_call *call)
+{
+    if (call)
+        free(call->channels);
+    free(call);
+}
 
 static enum history_verdict verdict_of(const char *kind)
 {
@@ -65,10 +77,32 @@ static void on_page_row(void *context, const PGresult *result, int row)
     call->last = position;
 }
 
+static int send_call(struct page_call *call);
+
+/* After an error of one of the events. Returns whether it is tried otherwise; then on_page is called again. */
+static bool read_less(struct page_call *call, const char *sqlstate, const char *message)
+{
+    if (!log_row_is_unreadable(sqlstate) || call->count == 0)
+        return false;
+    if (call->count == 1 && call->without_rows) {
+        log_error("an event of the log cannot be read, and is missing in a page", log_text("behind", call->number),
+                  log_text("sqlstate", sqlstate), log_text("reason", message));
+        call->reader->stats->unreadable++;
+        call->count = 0;
+    } else if (call->count == 1) {
+        call->without_rows = true;
+    } else {
+        call->count /= 2;
+    }
+    return send_call(call) == 0;
+}
+
 static void on_page(void *context, const char *sqlstate, const char *message)
 {
     struct page_call *call = context;
 
+    if (sqlstate && read_less(call, sqlstate, message))
+        return;
     if (!sqlstate && call->ended && !call->in_disorder) {
         hub_history_end(call->page, &call->end);
     } else {
@@ -77,42 +111,58 @@ static void on_page(void *context, const char *sqlstate, const char *message)
                      log_text("reason", sqlstate ? message : "the log's rows came in disorder"));
         hub_history_fail(call->page);
     }
-    free(call);
+    free_call(call);
 }
 
-void history_reader_want(struct history_reader *reader, struct history_page *page,
-                         const struct history_request *request)
+#define FIND_PLACE "WITH place AS MATERIALIZED (SELECT * FROM tuplecast.find_place($1, $2))"
+#define NOTHING    "NULL, NULL, NULL, NULL, NULL, NULL::pg_catalog.timestamptz, 0, NULL"
+
+static int send_call(struct page_call *call)
 {
-    char number[NUMBER_BYTES], bytes_max[NUMBER_BYTES], page_bytes[NUMBER_BYTES];
-    char *channels = array_text(request->channels);
-    struct page_call *call = calloc(1, sizeof(*call));
+    const struct durable_reader_options *options = &call->reader->options;
+    char bytes_max[NUMBER_BYTES], page_bytes[NUMBER_BYTES], count[NUMBER_BYTES];
     struct query query = {
-        .sql = "WITH place AS MATERIALIZED (SELECT * FROM tuplecast.find_place($1, $2))"
-               " SELECT kind, number, nonce, NULL, NULL, NULL, NULL, NULL, NULL::pg_catalog.timestamptz, 0, NULL"
-               " FROM place"
-               " UNION ALL"
-               " SELECT e.* FROM place, LATERAL tuplecast.read_events(place.number, " PAGE_EVENTS ", $3, $4, $5) e",
+        .sql = FIND_PLACE " SELECT kind, number, nonce, " NOTHING " FROM place UNION ALL SELECT e.* FROM place,"
+                          " LATERAL tuplecast.read_events(place.number, $6, $3, $4, $5) e",
         .binary = true,
         .whole = true,
-        .parameters = {number, request->from.nonce, channels, bytes_max, page_bytes},
-        .parameter_count = 5,
+        .parameters = {call->number, call->nonce, call->channels, bytes_max, page_bytes, count},
+        .parameter_count = 6,
         .on_row = on_page_row,
         .on_done = on_page,
         .context = call,
     };
 
-    snprintf(number, sizeof(number), "%" PRIu64, request->from.number);
-    snprintf(bytes_max, sizeof(bytes_max), "%" PRId64, reader->options.event_bytes_max);
-    snprintf(page_bytes, sizeof(page_bytes), "%" PRId64, reader->options.page_bytes);
-    if (call)
-        call->page = page;
-    if (!channels || !call || query_queue_add(reader->queue, &query) < 0) {
-        free(call);
+    if (call->count == 0) {
+        query.sql = FIND_PLACE ", next AS MATERIALIZED (SELECT n.* FROM place, LATERAL "
+                               "tuplecast.find_place(place.number OPERATOR(pg_catalog.+) 1, '') n)"
+                               " SELECT 'expired', number, nonce, " NOTHING
+                               " FROM next UNION ALL SELECT 'end', number, nonce, " NOTHING " FROM next";
+        query.parameter_count = 2;
+    }
+    snprintf(bytes_max, sizeof(bytes_max), "%" PRId64, call->without_rows ? 0 : options->event_bytes_max);
+    snprintf(page_bytes, sizeof(page_bytes), "%" PRId64, options->page_bytes);
+    snprintf(count, sizeof(count), "%d", call->count);
+    return query_queue_add(call->reader->queue, &query);
+}
+
+void history_reader_want(struct history_reader *reader, struct history_page *page,
+                         const struct history_request *request)
+{
+    struct page_call *call = calloc(1, sizeof(*call));
+
+    if (call) {
+        *call = (struct page_call){
+            .reader = reader, .page = page, .channels = array_text(request->channels), .count = PAGE_EVENTS};
+        snprintf(call->number, sizeof(call->number), "%" PRIu64, request->from.number);
+        snprintf(call->nonce, sizeof(call->nonce), "%s", request->from.nonce);
+    }
+    if (!call || !call->channels || send_call(call) < 0) {
+        free_call(call);
         hub_history_fail(page);
     } else {
         reader->stats->history_pages++;
     }
-    free(channels);
 }
 
 static void on_upkeep_row(void *context, const PGresult *row, int number)

@@ -22,6 +22,12 @@ static struct json_slice text_at(const PGresult *result, int row, int column)
     return (struct json_slice){PQgetvalue(result, row, column), (size_t)PQgetlength(result, row, column)};
 }
 
+bool log_row_is_unreadable(const char *sqlstate)
+{
+    /* What cannot be converted, is corrupt, or does not fit into memory. */
+    return strncmp(sqlstate, "22", 2) == 0 || strcmp(sqlstate, "XX001") == 0 || strcmp(sqlstate, "54000") == 0;
+}
+
 const char *log_row_kind(const PGresult *result, int row)
 {
     return PQgetvalue(result, row, KIND);

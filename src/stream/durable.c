@@ -183,6 +183,23 @@ void hub_durable_event(struct hub *hub, uint64_t number, const struct log_change
     hub_pass_on(hub, channel, event);
 }
 
+/* Nobody knows whose it is: all who read these channels look into the log, and those whose it is get a gap there. */
+void hub_durable_unreadable(struct hub *hub, uint64_t number)
+{
+    struct hub_state *state = &hub->state;
+
+    assert(state->tick_open);
+    if (number <= state->now.durable.number)
+        return;
+    state->now.durable = state->open_tick;
+    state->now.durable.number = number;
+    for (size_t i = 0; i < hub->wanted.count; i++) {
+        struct channel *channel = registry_channel(&hub->registry, hub->wanted.items[i]);
+        if (channel && channel->included)
+            hub_lose_event(hub, channel, "it cannot be read");
+    }
+}
+
 void hub_durable_end(struct hub *hub)
 {
     struct hub_state *state = &hub->state;

@@ -38,6 +38,8 @@ const struct durable_position *hub_durable_position(const struct hub *hub);
 int hub_durable_begin(struct hub *hub, uint64_t base, uint64_t count, const char *nonce, const char *channels,
                       const struct text_list **ret_wanted);
 void hub_durable_event(struct hub *hub, uint64_t number, const struct log_change *change);
+/* An event of the tick that cannot be read, of one of the channels that are wanted. */
+void hub_durable_unreadable(struct hub *hub, uint64_t number);
 void hub_durable_end(struct hub *hub);
 /* Instead of the end, or between ticks: what comes behind the position is not in the log any more (HISTORY_EXPIRED), or
  * the database is not where it was, and has other events behind an earlier place (HISTORY_REWOUND). All durable

@@ -55,6 +55,7 @@ struct durable_stats {
     char problem[256];               /* why there are no durable channels; "" when there are */
     uint64_t ticks;                  /* read */
     uint64_t history_pages;          /* asked for */
+    uint64_t unreadable;             /* events that were passed over */
     int64_t log_bytes, oldest_age_s; /* as of the last upkeep, which the lead does */
 };
 

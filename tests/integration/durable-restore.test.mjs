@@ -7,7 +7,8 @@ import { test } from "node:test";
 import { openBank, startOne } from "./lib/bank.mjs";
 import { startCutter } from "./lib/cutter.mjs";
 import { createDatabase } from "./lib/database.mjs";
-import { dump, noDump, startFreshServer, startStandby } from "./lib/servers.mjs";
+import { run } from "./lib/gateway.mjs";
+import { CAN_UPGRADE, dump, noDump, startFreshServer, startStandby } from "./lib/servers.mjs";
 import { subscribe } from "./lib/sse.mjs";
 
 const PATIENCE_MS = 60_000;
@@ -87,19 +88,92 @@ test("after the restore of a dump to the same server, who has an id of before th
     await missesNothing(t, gateway, kept[1], [3, 4, 5]);
 });
 
-test("after the restore of a dump to a younger server, everybody is told, and goes on", { ...LIMITS, skip: noDump }, async (t) => {
-    const server = await startFreshServer(t);
-    const control = server.database("postgres");
-    await control.query("CREATE ROLE tuplecast_owner NOLOGIN");
-    await control.query("CREATE DATABASE app");
-    await control.end();
-    const target = server.database("app");
-    t.after(() => target.end());
-    const { kept, lost, gateway } = await restored(t, target);
+/** Who has an id of before the restore is told, whatever it was of; who has one of after it misses nothing. */
+async function beganAnew(t, target, { kept, lost, gateway }) {
     const stream = await open(t, gateway);
     assert.equal(gapOf(await open(t, gateway, kept[1])), "expired");
     for (const id of [kept[2], ...lost]) assert.equal(gapOf(await open(t, gateway, id)), "rewound");
     const ids = await change(target, stream, [4, 5, 6]);
     for (const id of [kept[2], ...lost]) assert.equal(gapOf(await open(t, gateway, id)), "rewound");
     await missesNothing(t, gateway, ids[0], [5, 6]);
+}
+
+/** A database of a server of its own; `transactions` were counted there before. */
+async function anotherServer(t, transactions = 0) {
+    const server = await startFreshServer(t);
+    const control = server.database("postgres");
+    await control.query("CREATE ROLE tuplecast_owner NOLOGIN");
+    await control.query("CREATE DATABASE app");
+    await control.query("SET synchronous_commit = off");
+    await control.query(`DO $$ BEGIN FOR i IN 1 .. ${transactions} LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$`);
+    await control.end();
+    const target = server.database("app");
+    t.after(() => target.end());
+    return { server, target };
+}
+
+test("after the restore of a dump to a younger server, everybody is told, and goes on", { ...LIMITS, skip: noDump }, async (t) => {
+    const { target } = await anotherServer(t);
+    await beganAnew(t, target, await restored(t, target));
+});
+
+test("after the restore of a dump to a server that has counted more transactions, everybody is told, and goes on", { ...LIMITS, skip: noDump }, async (t) => {
+    const { target } = await anotherServer(t, 30_000);
+    const result = await restored(t, target);
+    assert.ok(Number(await target.value("SELECT pg_snapshot_xmax(pg_current_snapshot())")) > 30_000);
+    await beganAnew(t, target, result);
+});
+
+test("after pg_upgrade, who has an id of before it misses nothing", { ...LIMITS, skip: !CAN_UPGRADE }, async (t) => {
+    const { server, target } = await anotherServer(t);
+    const { gateways: [gateway] } = await openBank(t, { database: target, settings: [{}] });
+    const stream = await open(t, gateway);
+    const ids = await change(target, stream, [1, 2, 3]);
+    const identity = await target.value("SELECT system_identifier FROM pg_control_system()");
+    await gateway.stop();
+    await target.end();
+    await server.upgrade();
+    assert.notEqual(await target.value("SELECT system_identifier FROM pg_control_system()"), identity);
+    await gateway.start();
+    await gateway.ready(PATIENCE_MS);
+    await missesNothing(t, gateway, ids[1], [3]);
+    await target.query("UPDATE accounts SET version = 4 WHERE id = 1");
+    await missesNothing(t, gateway, ids[0], [2, 3, 4]);
+});
+
+test("a log whose rows come from another server under a running lead begins anew, and everybody is told", LIMITS, async (t) => {
+    const { target } = await anotherServer(t, 30_000);
+    const { gateways: [gateway] } = await openBank(t, { database: target, settings: [{}] });
+    const stream = await open(t, gateway);
+    const ids = await change(target, stream, [1, 2]);
+    // As if it had been copied there: the ticks are those of another server, and so is what they say.
+    await target.query("BEGIN; LOCK TABLE tuplecast.tick; UPDATE tuplecast.tick SET server = server + 1; COMMIT");
+    await target.query("UPDATE accounts SET version = 3 WHERE id = 1");
+    assert.equal((await stream.next("gap", PATIENCE_MS)).json.reason, "rewound");
+    for (const id of ids) assert.match(gapOf(await open(t, gateway, id)), /^(rewound|expired)$/);
+    await change(target, stream, [4, 5]);
+});
+
+test("writers are not held up while a restored log waits for one of them to begin anew", LIMITS, async (t) => {
+    const { target } = await anotherServer(t);
+    assert.equal((await run(["setup"], target.env)).code, 0);
+    await target.query(`INSERT INTO tuplecast.log (channel, head, id_json) VALUES ('a', '"schema":"public","table":"a","type":"INSERT","id":', '1')`);
+    await target.query("UPDATE tuplecast.tick SET server = server + 1");
+    const [writer, checker] = [await target.connect(t), await target.connect(t)];
+    await writer.query("BEGIN; INSERT INTO tuplecast.log (channel, head, id_json) VALUES ('a', '', '1')");
+    const check = checker.query("SELECT tuplecast.check_durable('causal')");
+    let longest = 0;
+    let ended = false;
+    const refused = assert.rejects(check, { code: "55P03" }).then(() => (ended = true));
+    while (!ended) {
+        const begin = performance.now();
+        await target.query("INSERT INTO tuplecast.log (channel, head, id_json) VALUES ('a', '', '1')");
+        longest = Math.max(longest, performance.now() - begin);
+    }
+    await refused;
+    t.diagnostic(`a writer waited ${longest.toFixed(1)} ms at the longest`);
+    assert.ok(longest < 500, "20 ms, and what a busy machine adds");
+    await writer.query("COMMIT");
+    assert.equal((await checker.query("SELECT tuplecast.check_durable('causal') AS problem")).rows[0].problem, null);
+    assert.equal(await target.value("SELECT count(*) FROM tuplecast.log"), "0");
 });

@@ -1,7 +1,8 @@
 // More PostgreSQL servers than the one of scripts/with-postgres: a fresh one, and standbys of either.
 
 import { execFile, execFileSync, spawn } from "node:child_process";
-import { appendFile, chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { appendFile, chmod, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -30,9 +31,15 @@ async function asOwner() {
 }
 
 /** A server's program, or another one by its path, as the servers' user. */
-async function runAsOwner(program, args) {
-    return execute("setpriv", [...(await asOwner()), path.resolve(BIN, program), ...args], { cwd: "/" });
+async function runAsOwner(program, args, cwd = "/") {
+    return execute("setpriv", [...(await asOwner()), path.resolve(BIN, program), ...args], { cwd });
 }
+
+const initialize = (data) =>
+    runAsOwner("initdb", ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", `--pgdata=${data}`]);
+
+/** Some installations of PostgreSQL have it. */
+export const CAN_UPGRADE = existsSync(path.resolve(BIN, "pg_upgrade"));
 
 /** Copies a database to another server, or to the same one under another name, by pg_dump. Roles must be there. Resolves with a function that restores it. */
 export async function dump(database) {
@@ -125,6 +132,16 @@ class Server {
         await until(async () => (await control.value("SELECT count(*) FROM pg_stat_wal_receiver")) === "0", "the end of its connection", PATIENCE_MS);
     }
 
+    /** By pg_upgrade, from its version to the same one: the server becomes another one, with the same data. */
+    async upgrade() {
+        await this.stop("SIGINT");
+        await rename(this.data, `${this.data}.old`);
+        await initialize(this.data);
+        const folders = ["--old-bindir", BIN, "--new-bindir", BIN, "--old-datadir", `${this.data}.old`, "--new-datadir", this.data, "--socketdir", this.dir];
+        await runAsOwner("pg_upgrade", [...folders, "--username", "postgres"], this.dir);
+        await this.start();
+    }
+
     async promote() {
         await this.database("postgres").query("SELECT pg_promote()");
         await until(async () => (await this.database("postgres").value("SELECT pg_is_in_recovery()")) === "f", "the promotion", PATIENCE_MS);
@@ -147,7 +164,7 @@ async function newServer(t, fill, settings) {
 /** A server with nothing in it. `prepare` is given its folder before it starts. */
 export function startFreshServer(t, { settings, prepare = async () => {} } = {}) {
     const fill = async ({ data }) => {
-        await runAsOwner("initdb", ["--no-sync", "--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", `--pgdata=${data}`]);
+        await initialize(data);
         await prepare(data);
     };
     return newServer(t, fill, settings);
