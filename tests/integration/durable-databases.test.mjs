@@ -41,18 +41,19 @@ test("nothing installed: `tuplecast setup` is named, and found without a restart
 
 test("an older version of the schema: `tuplecast setup` is named", LIMITS, async (t) => {
     const database = await createDatabase(t);
-    await install(database, 1, 2);
+    await install(database);
+    await database.query("DROP FUNCTION tuplecast.check_durable(text)");
     const gateway = await startGateway(t, database.env);
     await worksWithoutDurable(t, gateway, database, /too old: run `tuplecast setup`/);
 });
 
 test("a role without rights: the statement that gives them is named, and helps", LIMITS, async (t) => {
     const database = await createDatabase(t);
-    await install(database, 1, 3);
+    await install(database);
     await database.query("DROP ROLE IF EXISTS poor");
     await database.query("CREATE ROLE poor LOGIN");
     const gateway = await startGateway(t, { ...database.env, PGUSER: "poor" });
-    await worksWithoutDurable(t, gateway, database, /SELECT tuplecast\.grant_gateway\('poor'\)/);
+    await worksWithoutDurable(t, gateway, database, /may not read the log: .*SELECT tuplecast\.grant_gateway/);
     await database.query("SELECT tuplecast.grant_gateway('poor')");
     await gateway.restart();
     await gateway.ready(PATIENCE_MS);

@@ -14,7 +14,7 @@ let database;
 
 before(async () => {
     database = await createDatabase(file);
-    await install(database, 1, 3);
+    await install(database);
 });
 
 /** Of each of the table's triggers that has a slot: is the fast way right? */

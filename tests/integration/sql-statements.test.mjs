@@ -12,7 +12,7 @@ let database;
 
 before(async () => {
     database = await createDatabase(file);
-    await install(database, 1, 3);
+    await install(database);
 });
 
 const ids = (events) => events.map(({ id }) => id);

@@ -13,7 +13,7 @@ const BYTES_MAX = 1_000_000;
 /** A database with a table whose changes are logged, and how to make and read ticks of it. */
 async function openLog(t) {
     const database = await createDatabase(t);
-    await install(database, 1, 3);
+    await install(database);
     await database.query("CREATE TABLE things (id integer PRIMARY KEY, a text)");
     await put(database, "things", define("things", { durable: true }));
     return {

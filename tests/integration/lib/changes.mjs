@@ -1,18 +1,19 @@
 // The database side by itself: the scripts of sql/, what the functions answer, and what the triggers send.
 
 import assert from "node:assert/strict";
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { Waitable } from "./until.mjs";
 
-const SQL = path.resolve(import.meta.dirname, "../../../sql");
+const ROOT = path.resolve(import.meta.dirname, "../../..");
 export const OPERATIONS = ["INSERT", "UPDATE", "DELETE", "TRUNCATE"];
 
-/** Runs the scripts whose version is from `first` to `last`, as `tuplecast setup` does. */
-export async function install(database, first = 1, last = 2) {
-    for (const file of (await readdir(SQL)).sort())
-        if (/^\d+-.*\.sql$/.test(file) && parseInt(file) >= first && parseInt(file) <= last)
-            await database.query(`BEGIN; ${await readFile(path.join(SQL, file), "utf8")}; COMMIT`);
+const SCRIPTS = /set\(TUPLECAST_SCRIPTS([^)]*)\)/.exec(await readFile(path.join(ROOT, "CMakeLists.txt"), "utf8"))[1].trim().split(/\s+/);
+
+/** Makes the schema by the scripts alone, in their order, as whoever is connected. */
+export async function install(database) {
+    const texts = await Promise.all(SCRIPTS.map((script) => readFile(path.join(ROOT, script), "utf8")));
+    await database.query(`BEGIN; CREATE SCHEMA tuplecast; ${texts.join("\n")}; COMMIT`);
 }
 
 export const define = (table, more = {}) => ({ schema: "public", table, channel: `${table}_changes`, operations: OPERATIONS, ...more });
