@@ -7,6 +7,7 @@ import { chmod, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
+import pg from "pg";
 import { install } from "./lib/changes.mjs";
 import { openBank } from "./lib/bank.mjs";
 import { createDatabase } from "./lib/database.mjs";
@@ -108,6 +109,11 @@ test("a transaction pooler: the reason names it, and nothing is left behind in t
     // Live channels need nothing installed, and can lose notifications behind it: who has only those is told, too.
     const plain = await startGateway(t, { ...(await createDatabase(t)).env, ...pooler });
     await until(async () => reason.test((await plain.get("/readyz")).body), () => `a word of the pooler; the log:\n${plain.log}`, PATIENCE_MS);
+    // Nor are others behind it, who are given the same sessions of the server: what our sessions set is not set there.
+    const behind = new pg.Client({ database: database.name, host: pooler.PGHOST, port: pooler.PGPORT });
+    await behind.connect();
+    t.after(() => behind.end());
+    for (let i = 0; i < 20; i++) assert.equal((await behind.query("SHOW search_path")).rows[0].search_path, '"$user", public');
     // The other gateway is not disturbed.
     assert.equal(await direct.metric("tuplecast_durable_lead"), 1);
     assert.equal((await database.query("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 2")).length, 1);

@@ -44,7 +44,7 @@ const contents = (database) =>
           FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace AND proname !~ '^(live|durable)_[0-9]'
         UNION ALL
         SELECT relkind::text, oid::regclass::text, CASE WHEN relkind = 'v' THEN md5(pg_get_viewdef(oid)) END, NULL, NULL, pg_get_userbyid(relowner),
-               (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(coalesce(relacl, acldefault('r', relowner))) a)
+               (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(coalesce(relacl, acldefault(CASE relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", relowner))) a)
           FROM pg_class WHERE relnamespace = 'tuplecast'::regnamespace AND relkind IN ('r', 'p', 'v', 'S') ORDER BY 1, 2`);
 
 const ALTERED = {
@@ -225,7 +225,8 @@ describe("restored dumps", () => {
         assert.deepEqual(await roles(), [["tuplecast_nobody"], ["tuplecast_owner"]]);
         await setup(database.env, /removed/, ["--remove=postgres"]);
         assert.deepEqual(await roles(), []);
-        await database.query("CREATE ROLE tuplecast_owner NOLOGIN; CREATE DATABASE other");
+        await database.query("CREATE ROLE tuplecast_owner NOLOGIN");
+        await database.query("CREATE DATABASE other");
         await setup(database.env, /installed/);
         await setup(server.database("other").env, /installed/);
         await setup(database.env, /removed/, ["--remove=postgres"]);
