@@ -112,8 +112,8 @@ test("a transaction pooler: the reason names it, and nothing is left behind in t
     // Nor are others behind it, who are given the same sessions of the server: what our sessions set is not set there.
     const behind = new pg.Client({ database: database.name, host: pooler.PGHOST, port: pooler.PGPORT });
     await behind.connect();
-    t.after(() => behind.end());
     for (let i = 0; i < 20; i++) assert.equal((await behind.query("SHOW search_path")).rows[0].search_path, '"$user", public');
+    await behind.end();
     // The other gateway is not disturbed.
     assert.equal(await direct.metric("tuplecast_durable_lead"), 1);
     assert.equal((await database.query("SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objid = 2")).length, 1);
