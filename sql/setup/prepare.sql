@@ -6,6 +6,13 @@ BEGIN
     -- Setups take turns.
     IF to_regclass('tuplecast.version') IS NOT NULL THEN
         LOCK TABLE tuplecast.version IN SHARE ROW EXCLUSIVE MODE;
+    ELSE
+        -- What ALTER DEFAULT PRIVILEGES gave to others on the new schema.
+        FOR f IN SELECT DISTINCT a.grantee FROM pg_namespace n CROSS JOIN LATERAL aclexplode(n.nspacl) a
+                  WHERE n.nspname = 'tuplecast' AND a.grantee NOT IN (0, n.nspowner)
+        LOOP
+            EXECUTE format('REVOKE ALL ON SCHEMA tuplecast FROM %s', f.grantee::regrole);
+        END LOOP;
     END IF;
     REVOKE ALL ON SCHEMA tuplecast FROM PUBLIC;
     REVOKE ALL ON ALL TABLES IN SCHEMA tuplecast FROM PUBLIC;

@@ -163,8 +163,8 @@ static const char *shape_wrong(const char *text)
 
     if (strchr("\"'`", text[0]))
         return "has quotes around it, which are no part of it; docker's --env-file, for one, keeps them: take them out";
-    if ((is_uri(text) || !equals || scheme < equals) &&
-        (isspace((unsigned char)text[0]) || isspace((unsigned char)text[length - 1])))
+    bool is_whole = is_uri(text) || !equals || (scheme && scheme < equals);
+    if (is_whole && (isspace((unsigned char)text[0]) || isspace((unsigned char)text[length - 1])))
         return "has white space before or behind it; a file that ends in a line feed is often the reason: take it out";
     if (is_uri(text))
         return NULL;

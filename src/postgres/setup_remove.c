@@ -27,7 +27,9 @@ static const char list_sql[] =
     "   AND pg_catalog.shobj_description(r.oid, 'pg_authid') = 'made by tuplecast setup' AND NOT r.rolcanlogin"
     "   AND NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE r.oid IN (m.roleid, m.member))"
     "   AND NOT EXISTS (SELECT FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_database b ON b.oid = d.dbid"
-    "                    WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.refobjid = r.oid"
+    "                    WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass"
+    "                      AND d.refobjid IN (pg_catalog.to_regrole('tuplecast_owner'), "
+    "pg_catalog.to_regrole('tuplecast_nobody'))"
     "                      AND b.datname <> pg_catalog.current_database())";
 
 static int run(PGconn *pq, const char *sql, FILE *errors)

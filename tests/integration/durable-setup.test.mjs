@@ -52,7 +52,7 @@ test("/readyz says why there are no durable channels", { timeout: 90_000 }, asyn
     await readiness(await startGateway(t, env), /^ok\n$/);
     await database.query("CREATE ROLE visitor LOGIN");
     t.after(() => database.query("DROP ROLE visitor").catch(() => {}));
-    await readiness(await startGateway(t, { ...env, PGUSER: "visitor" }), /^ok\nno durable channels: the role visitor may not read the log: .*grant_gateway/);
+    await readiness(await startGateway(t, { ...env, PGUSER: "visitor" }), /^ok\nno durable channels: the role of this gateway may not read the log: .*grant_gateway/);
     await readiness(await startGateway(t, { ...env, TUPLECAST_DURABLE_ORDER: "commit_timestamp" }), /^ok\nno durable channels: .*track_commit_timestamp = on/);
 });
 
