@@ -22,12 +22,15 @@ CREATE TABLE IF NOT EXISTS tuplecast.log (
     lost text,          -- the columns that could not be made JSON and are left out: "data.shape","old.shape"
     at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) PARTITION BY LIST (((id >> 40) & 7));
-CREATE INDEX IF NOT EXISTS log_xid_id_idx ON tuplecast.log (xid, id);
+-- Only when they are missing: even to find that they are there, these statements would wait for writers, and others behind them.
 DO $$
 BEGIN
-    FOR slot IN 0 .. 7 LOOP
-        EXECUTE format('CREATE TABLE IF NOT EXISTS tuplecast.log_%s PARTITION OF tuplecast.log FOR VALUES IN (%s)', slot, slot);
-    END LOOP;
+    IF to_regclass('tuplecast.log_7') IS NULL THEN
+        CREATE INDEX ON tuplecast.log (xid, id);
+        FOR slot IN 0 .. 7 LOOP
+            EXECUTE format('CREATE TABLE tuplecast.log_%s PARTITION OF tuplecast.log FOR VALUES IN (%s)', slot, slot);
+        END LOOP;
+    END IF;
 END
 $$;
 

@@ -13,13 +13,12 @@
  * What strangers can send is a hint: it makes us look, not more often than RUMOUR_MS, and never believe. */
 #include "postgres/durable_reader.h"
 
-#include "base/embedded.h"
 #include "base/log.h"
 #include "postgres/array_text.h"
 #include "postgres/history_reader.h"
 #include "postgres/log_rows.h"
 #include "postgres/query_queue.h"
-#include "postgres/schema_state.h"
+#include "postgres/schema_check.h"
 #include "postgres/tick_queue.h"
 
 #include <errno.h>
@@ -87,7 +86,7 @@ struct durable_reader {
     struct durable_position found; /* being collected */
     char verdict[16];
     char refusal[256]; /* being collected */
-    struct schema_state schema;
+    struct schema_check schema;
     struct durable_stats stats;
 };
 
@@ -433,74 +432,31 @@ static void on_check(void *context, const char *sqlstate, const char *message)
     check_position(reader);
 }
 
-/* A schema that is not as it should be may well work: so this is said, and tried. */
-static void say_schema(struct durable_reader *reader)
-{
-    const char *const parameters[] = {reader->options.order};
-    char sentence[1024];
-
-    schema_state_say(&reader->schema, sentence, sizeof(sentence));
-    if (sentence[0])
-        log_warn("the database side is not the right one", log_text("reason", sentence));
-    ask(reader, "SELECT tuplecast.check_durable($1)", parameters, 1, on_check_row, on_check);
-}
-
-static void on_compared_row(void *context, const PGresult *row, int number)
-{
-    struct durable_reader *reader = context;
-
-    (void)number;
-    schema_state_compare(&reader->schema, row);
-}
-
-static void on_compared(void *context, const char *sqlstate, const char *message)
-{
-    struct durable_reader *reader = context;
-
-    if (is_lost(sqlstate) && failed(reader, sqlstate, message))
-        return;
-    reader->busy = false;
-    if (sqlstate) {
-        reader->schema.kind = SCHEMA_ALTERED;
-        snprintf(reader->schema.detail, sizeof(reader->schema.detail), "tuplecast.version cannot be read: %s", message);
-    }
-    say_schema(reader);
-}
-
-static void on_schema_row(void *context, const PGresult *row, int number)
-{
-    struct durable_reader *reader = context;
-
-    (void)number;
-    schema_state_take(&reader->schema, row);
-}
-
 static void on_schema(void *context, const char *sqlstate, const char *message)
 {
     struct durable_reader *reader = context;
-    char version[NUMBER_BYTES];
-    const char *const parameters[] = {version, embedded_scripts_checksum};
+    const char *const parameters[] = {reader->options.order};
 
-    if (failed(reader, sqlstate, message))
-        return;
-    snprintf(version, sizeof(version), "%d", SCHEMA_VERSION);
-    if (reader->schema.kind == SCHEMA_PRESENT && schema_compare_sql())
-        ask(reader, schema_compare_sql(), parameters, 2, on_compared_row, on_compared);
-    else
-        say_schema(reader);
+    if (!failed(reader, sqlstate, message))
+        ask(reader, "SELECT tuplecast.check_durable($1)", parameters, 1, on_check_row, on_check);
 }
 
 static void on_session(void *context, const char *sqlstate, const char *message)
 {
     struct durable_reader *reader = context;
-    const char *const parameters[] = {"f"};
 
     if (failed(reader, sqlstate, message))
         return;
-    if (reader->refusal[0])
+    if (reader->refusal[0]) {
         switch_off(reader, reader->refusal);
-    else
-        ask(reader, schema_state_sql(), parameters, 1, on_schema_row, on_schema);
+        return;
+    }
+    reader->schema = (struct schema_check){.queue = reader->queue, .on_done = on_schema, .context = reader};
+    reader->busy = true;
+    if (schema_check_begin(&reader->schema) < 0) {
+        reader->busy = false;
+        query_queue_reset(reader->queue, "out of memory");
+    }
 }
 
 /* A pooler first: it is as bad for live channels, which need nothing to be installed. */

@@ -195,7 +195,7 @@ describe("restored dumps", () => {
             assert.deepEqual(await now.query(`SELECT DISTINCT pg_get_userbyid(owner) FROM (
                 SELECT nspowner AS owner FROM pg_namespace WHERE nspname = 'tuplecast' UNION ALL
                 SELECT relowner FROM pg_class WHERE relnamespace = 'tuplecast'::regnamespace UNION ALL
-                SELECT proowner FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace) o`), [["tuplecast_owner"]]);
+                SELECT proowner FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace) o ORDER BY 1`), [["tuplecast_nobody"], ["tuplecast_owner"]]);
             assert.deepEqual((await contents(now)).map(([kind, name, source, config, definer]) => [kind, name, source, config, definer]),
                 (await contents(old)).map(([kind, name, source, config, definer]) => [kind, name, source, config, definer]));
             assert.deepEqual(await now.query(`SELECT proname FROM pg_proc CROSS JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner))) a
