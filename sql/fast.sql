@@ -8,8 +8,10 @@ SET LOCAL check_function_bodies = off; -- they call each other
 -- What a row comes to as JSON: `fixed` bytes at most, names included, and six times `measure` (an expression), since a byte of a text is six at most;
 -- `texts` is what its texts have at least. `fixed` is null when the table has no fast way.
 CREATE OR REPLACE FUNCTION tuplecast.bounds_of(relation oid, keys text[], alias text, OUT fixed integer, OUT measure text, OUT texts text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+BEGIN
     WITH columns AS (
         SELECT c.*, format('%s.%I', alias, c.name) AS quoted, CASE WHEN c.name = ANY (keys) THEN 2 ELSE 1 END AS times,
                NOT is_array AND type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) AS is_text
@@ -35,86 +37,107 @@ AS $$
            concat_ws(' OPERATOR(pg_catalog.+) ', coalesce(string_agg(item, ' OPERATOR(pg_catalog.+) ' ORDER BY place), '0'),
                      string_agg(item, ' OPERATOR(pg_catalog.+) ' ORDER BY place) FILTER (WHERE times > 1)),
            coalesce(string_agg(item, ' OPERATOR(pg_catalog.+) ' ORDER BY place) FILTER (WHERE is_text), '0')
-      FROM items
+      INTO fixed, measure, texts
+      FROM items;
+END
 $$;
 
 -- A column as JSON where it is known to be short; without `may_be_null`, as something that format() and concat() write.
 CREATE OR REPLACE FUNCTION tuplecast.short_value(kind text, expression text, may_be_null boolean) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format(CASE WHEN kind = 'label' AND may_be_null
-                       THEN 'COALESCE(pg_catalog.to_json(CASE WHEN %1$s IS NOT NULL THEN pg_catalog.format(''%%s'', %1$s) END)::pg_catalog.text, ''null'')'
-                       WHEN kind = 'label' THEN 'pg_catalog.to_json(pg_catalog.format(''%%s'', %1$s))'
-                       WHEN kind = 'integer' AND may_be_null THEN 'COALESCE(%1$s::pg_catalog.text, ''null'')'
-                       WHEN kind = 'integer' THEN '%1$s'
-                       WHEN may_be_null THEN 'COALESCE(pg_catalog.to_json(%1$s), ''null'')'
-                       ELSE 'pg_catalog.to_json(%1$s)' END, expression)
+BEGIN
+    RETURN format(CASE WHEN kind = 'label' AND may_be_null
+                        THEN 'COALESCE(pg_catalog.to_json(CASE WHEN %1$s IS NOT NULL THEN pg_catalog.format(''%%s'', %1$s) END)::pg_catalog.text, ''null'')'
+                        WHEN kind = 'label' THEN 'pg_catalog.to_json(pg_catalog.format(''%%s'', %1$s))'
+                        WHEN kind = 'integer' AND may_be_null THEN 'COALESCE(%1$s::pg_catalog.text, ''null'')'
+                        WHEN kind = 'integer' THEN '%1$s'
+                        WHEN may_be_null THEN 'COALESCE(pg_catalog.to_json(%1$s), ''null'')'
+                        ELSE 'pg_catalog.to_json(%1$s)' END, expression);
+END
 $$;
 
 -- The columns of a short row with commas between, each behind its name when `labels`. A function takes a hundred arguments at most.
 CREATE OR REPLACE FUNCTION tuplecast.short_values(relation oid, alias text, labels boolean) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE count(*) WHEN 0 THEN '''''' WHEN 1 THEN min(part) ELSE 'pg_catalog.concat_ws('','', ' || string_agg(part, ', ' ORDER BY number) || ')' END
-      FROM (SELECT (c.place - 1) / 50 AS number,
-                   'pg_catalog.concat_ws('','', ' || string_agg(
-                       format(CASE WHEN labels THEN 'pg_catalog.concat(%1$L, %2$s)' ELSE '%2$s' END, to_json(c.name)::text || ':',
-                              tuplecast.short_value(c.kind, format('%s.%I', alias, c.name),
-                                                    NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = c.name AND attnotnull))),
-                       ', ' ORDER BY c.place) || ')' AS part
-              FROM tuplecast.columns_of(relation, NULL) c GROUP BY 1) AS parts
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT CASE count(*) WHEN 0 THEN '''''' WHEN 1 THEN min(part) ELSE 'pg_catalog.concat_ws('','', ' || string_agg(part, ', ' ORDER BY number) || ')' END
+              FROM (SELECT (c.place - 1) / 50 AS number,
+                           'pg_catalog.concat_ws('','', ' || string_agg(
+                               format(CASE WHEN labels THEN 'pg_catalog.concat(%1$L, %2$s)' ELSE '%2$s' END, to_json(c.name)::text || ':',
+                                      tuplecast.short_value(c.kind, format('%s.%I', alias, c.name),
+                                                            NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = c.name AND attnotnull))),
+                               ', ' ORDER BY c.place) || ')' AS part
+                      FROM tuplecast.columns_of(relation, NULL) c GROUP BY 1) AS parts);
+END
 $$;
 
 -- A short row as an object. Partitions may have their columns in another order, and row_to_json() would look for casts of an enum.
 CREATE OR REPLACE FUNCTION tuplecast.short_row(relation oid, alias text, whole text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN tuplecast.is_plain(relation) THEN format('pg_catalog.row_to_json(%s)', whole)
-                ELSE format('pg_catalog.concat(''{'', %s, ''}'')', tuplecast.short_values(relation, alias, true)) END
+BEGIN
+    RETURN CASE WHEN tuplecast.is_plain(relation) THEN format('pg_catalog.row_to_json(%s)', whole)
+                 ELSE format('pg_catalog.concat(''{'', %s, ''}'')', tuplecast.short_values(relation, alias, true)) END;
+END
 $$;
 
 CREATE OR REPLACE FUNCTION tuplecast.is_plain(relation oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT relkind <> 'p' AND NOT EXISTS (SELECT FROM tuplecast.columns_of(relation, NULL) WHERE kind NOT IN ('integer', 'builtin'))
-      FROM pg_class WHERE oid = relation
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT relkind <> 'p' AND NOT EXISTS (SELECT FROM tuplecast.columns_of(relation, NULL) WHERE kind NOT IN ('integer', 'builtin'))
+              FROM pg_class WHERE oid = relation);
+END
 $$;
 
 -- The key of a short row: as a format, what goes into it with a comma before each, and the same as one expression.
 CREATE OR REPLACE FUNCTION tuplecast.short_id(relation oid, keys text[], alias text, OUT id text, OUT id_values text, OUT expression text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+BEGIN
     SELECT f.id, f.id_values, CASE cardinality(keys) WHEN 0 THEN '''null''' WHEN 1 THEN format('pg_catalog.concat(%s)', substr(f.id_values, 3))
                                                      ELSE format('pg_catalog.format(%L%s)', f.id, f.id_values) END
+      INTO id, id_values, expression
       FROM (SELECT CASE cardinality(keys) WHEN 0 THEN 'null' WHEN 1 THEN '%s'
                                           ELSE '{' || string_agg(replace(to_json(c.name)::text, '%', '%%') || ':%s', ',' ORDER BY c.place) || '}' END AS id,
                    coalesce(string_agg(', ' || tuplecast.short_value(c.kind, format('%s.%I', alias, c.name), false), '' ORDER BY c.place), '') AS id_values
-              FROM tuplecast.columns_of(relation, keys) c) f
+              FROM tuplecast.columns_of(relation, keys) c) f;
+END
 $$;
 
 -- An expression: the column's name, as JSON, when its value has changed, else null.
 CREATE OR REPLACE FUNCTION tuplecast.name_if_changed(name text, type oid, is_array boolean, old_alias text, new_alias text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format(CASE WHEN NOT is_array AND type IN ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype, 'date'::regtype,
-                                                      'timestamp'::regtype, 'timestamptz'::regtype)
-                       THEN 'CASE WHEN COALESCE(%1$s OPERATOR(pg_catalog.<>) %2$s, %1$s IS NOT NULL OR %2$s IS NOT NULL) THEN %3$L END'
-                       WHEN NOT is_array AND type IN ('text'::regtype, 'varchar'::regtype)
-                       THEN 'CASE WHEN COALESCE(%1$s::pg_catalog.text COLLATE pg_catalog."C" OPERATOR(pg_catalog.<>) %2$s::pg_catalog.text,'
-                            ' %1$s IS NOT NULL OR %2$s IS NOT NULL) THEN %3$L END'
-                       ELSE 'CASE WHEN pg_catalog.record_image_ne(ROW(%1$s), ROW(%2$s)) THEN %3$L END' END,
-                  format('%s.%I', old_alias, name), format('%s.%I', new_alias, name), to_json(name)::text)
+BEGIN
+    RETURN format(CASE WHEN NOT is_array AND type IN ('bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'uuid'::regtype, 'date'::regtype,
+                                                       'timestamp'::regtype, 'timestamptz'::regtype)
+                        THEN 'CASE WHEN COALESCE(%1$s OPERATOR(pg_catalog.<>) %2$s, %1$s IS NOT NULL OR %2$s IS NOT NULL) THEN %3$L END'
+                        WHEN NOT is_array AND type IN ('text'::regtype, 'varchar'::regtype)
+                        THEN 'CASE WHEN COALESCE(%1$s::pg_catalog.text COLLATE pg_catalog."C" OPERATOR(pg_catalog.<>) %2$s::pg_catalog.text,'
+                             ' %1$s IS NOT NULL OR %2$s IS NOT NULL) THEN %3$L END'
+                        ELSE 'CASE WHEN pg_catalog.record_image_ne(ROW(%1$s), ROW(%2$s)) THEN %3$L END' END,
+                   format('%s.%I', old_alias, name), format('%s.%I', new_alias, name), to_json(name)::text);
+END
 $$;
 
 -- What a statement that changes many rows begins with, behind its number: what its rows have in common. They follow, as lists of values, which is half
 -- the bytes; and bytes are most of what many notifications cost.
 CREATE OR REPLACE FUNCTION tuplecast.statement_head(relation oid, operation text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format(',"schema":%s,"table":%s,"type":"%s","key":%s,"columns":%s}', to_json(nspname), to_json(relname), operation,
-                  to_json(coalesce(tuplecast.key_columns(relation), '{}')),
-                  (SELECT to_json(array_agg(c.name ORDER BY c.place)) FROM tuplecast.columns_of(relation, NULL) c))
-      FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = relation
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT format(',"schema":%s,"table":%s,"type":"%s","key":%s,"columns":%s}', to_json(nspname), to_json(relname), operation,
+                          to_json(coalesce(tuplecast.key_columns(relation), '{}')),
+                          (SELECT to_json(array_agg(c.name ORDER BY c.place)) FROM tuplecast.columns_of(relation, NULL) c))
+              FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = relation);
+END
 $$;
 
 -- The statements of the fast way of a live trigger; null when there is none for this part. They leave the block `changes` where all was told.

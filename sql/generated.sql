@@ -29,34 +29,42 @@ SET LOCAL check_function_bodies = off; -- they call each other
 
 -- The names of the columns that tell the table's rows apart: the primary key, else the unique index of the replica identity, else null.
 CREATE OR REPLACE FUNCTION tuplecast.key_columns(relation oid) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT ARRAY(SELECT attname::text FROM generate_series(0, i.indnkeyatts - 1) k JOIN pg_attribute ON attrelid = relation AND attnum = i.indkey[k] ORDER BY k)
-      FROM (SELECT indnkeyatts, indkey FROM pg_index WHERE indrelid = relation AND (indisprimary OR indisreplident) AND indisvalid
-             ORDER BY indisprimary DESC LIMIT 1) i
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT ARRAY(SELECT attname::text FROM generate_series(0, i.indnkeyatts - 1) k JOIN pg_attribute ON attrelid = relation AND attnum = i.indkey[k] ORDER BY k)
+              FROM (SELECT indnkeyatts, indkey FROM pg_index WHERE indrelid = relation AND (indisprimary OR indisreplident) AND indisvalid
+                     ORDER BY indisprimary DESC LIMIT 1) i);
+END
 $$;
 
 -- The name of a column. A transaction with an old snapshot sees the catalog as it was, but has to name columns as they are: functions that describe objects know it.
 CREATE OR REPLACE FUNCTION tuplecast.name_now(relation oid, number smallint, name name) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
-    SELECT CASE WHEN current_setting('transaction_isolation') LIKE 'read %' THEN name::text
-                ELSE (parse_ident((pg_identify_object('pg_class'::regclass, relation, number)).identity))[3] END
+BEGIN
+    RETURN CASE WHEN current_setting('transaction_isolation') LIKE 'read %' THEN name::text
+                 ELSE (parse_ident((pg_identify_object('pg_class'::regclass, relation, number)).identity))[3] END;
+END
 $$;
 
 -- Does this transaction see the table as it is? One with an old snapshot may not see an ALTER TABLE that was committed since, which is in force for it all the same.
 CREATE OR REPLACE FUNCTION tuplecast.sees_present(relation oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
-    SELECT current_setting('transaction_isolation') LIKE 'read %'
-           OR (c.relkind = 'r' AND c.relfilenode = pg_relation_filenode(relation)
-               AND (pg_identify_object('pg_class'::regclass, relation, c.relnatts + 1)).identity IS NULL
-               AND NOT EXISTS (SELECT FROM pg_attribute a WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped
-                                  AND (pg_identify_object('pg_class'::regclass, relation, attnum)).identity
-                                      IS DISTINCT FROM format('%I.%I.%I', n.nspname, c.relname, attname))
-               AND ARRAY(SELECT indexrelid FROM pg_index WHERE indrelid = relation AND (indisreplident OR indisprimary AND c.relreplident = 'd'))
-                   = array_remove(ARRAY[pg_get_replica_identity_index(relation)::oid], NULL))
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT current_setting('transaction_isolation') LIKE 'read %'
+                   OR (c.relkind = 'r' AND c.relfilenode = pg_relation_filenode(relation)
+                       AND (pg_identify_object('pg_class'::regclass, relation, c.relnatts + 1)).identity IS NULL
+                       AND NOT EXISTS (SELECT FROM pg_attribute a WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped
+                                          AND (pg_identify_object('pg_class'::regclass, relation, attnum)).identity
+                                              IS DISTINCT FROM format('%I.%I.%I', n.nspname, c.relname, attname))
+                       AND ARRAY(SELECT indexrelid FROM pg_index WHERE indrelid = relation AND (indisreplident OR indisprimary AND c.relreplident = 'd'))
+                           = array_remove(ARRAY[pg_get_replica_identity_index(relation)::oid], NULL))
+              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation);
+END
 $$;
 
 -- The columns that are sent: all, or those of `wanted`, in their order. Virtual generated columns are not: they do not exist in the rows that a trigger sees.
@@ -69,8 +77,11 @@ $$;
 --   foreign     anything else: its code is somebody else's
 CREATE OR REPLACE FUNCTION tuplecast.columns_of(relation oid, wanted text[])
     RETURNS TABLE (place bigint, name text, kind text, type oid, declared oid, is_array boolean, length smallint)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     WITH RECURSIVE base AS (
         SELECT attnum, tuplecast.name_now(relation, attnum, attname) AS name, atttypid AS type, atttypid AS declared, attlen AS length, false AS is_array
           FROM pg_attribute
@@ -87,38 +98,45 @@ AS $$
                 ELSE 'foreign' END,
            b.type, b.declared, b.is_array, b.length
       FROM base b JOIN pg_type t ON t.oid = b.type
-     WHERE b.name NOT LIKE '........pg.dropped.%' AND t.typtype <> 'd' AND NOT (t.typelem <> 0 AND t.typlen = -1 AND t.typsubscript = 'array_subscript_handler'::regproc)
+     WHERE b.name NOT LIKE '........pg.dropped.%' AND t.typtype <> 'd' AND NOT (t.typelem <> 0 AND t.typlen = -1 AND t.typsubscript = 'array_subscript_handler'::regproc);
+END
 $$;
 
 -- All that is written into a function of the table, as one text: while it is the same, so is the function.
 CREATE OR REPLACE FUNCTION tuplecast.facts_of(relation oid) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT json_build_array(relation, n.nspname, c.relname, c.relkind, tuplecast.key_columns(relation),
-                            EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND indimmediate),
-                            (SELECT json_agg(json_build_array(a.attname, a.attnum, a.atttypid, a.attgenerated) ORDER BY a.attnum) FROM pg_attribute a
-                              WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped))::text
-      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT json_build_array(relation, n.nspname, c.relname, c.relkind, tuplecast.key_columns(relation),
+                                    EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND indimmediate),
+                                    (SELECT json_agg(json_build_array(a.attname, a.attnum, a.atttypid, a.attgenerated) ORDER BY a.attnum) FROM pg_attribute a
+                                      WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped))::text
+              FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation);
+END
 $$;
 
 -- Where a condition on the settings is true, a value of the table would not have its fixed form. Null: none depends on any.
 CREATE OR REPLACE FUNCTION tuplecast.settings_differ(relation oid, wanted text[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT string_agg(DISTINCT format(s.condition, s.setting), ' OR ')
-      FROM tuplecast.columns_of(relation, NULL) c
-      JOIN (VALUES ('TimeZone', '{timestamptz,tstzrange,tstzmultirange}'::regtype[], 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ALL (''{UTC,Etc/UTC}''::pg_catalog.text[])'),
-                   ('DateStyle', '{tstzrange,tstzmultirange,tsrange,tsmultirange,daterange,datemultirange}',
-                    'pg_catalog.left(pg_catalog.current_setting(%L), 3) OPERATOR(pg_catalog.<>) ''ISO'''),
-                   ('IntervalStyle', '{interval}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''iso_8601'''),
-                   ('bytea_output', '{bytea}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''hex'''),
-                   ('extra_float_digits', '{float4,float8,point,line,lseg,box,path,polygon,circle}',
-                    'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ALL (''{1,2,3}''::pg_catalog.text[])'),
-                   ('lc_monetary', '{money}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''C'''),
-                   ('search_path', '{regclass,regcollation,regconfig,regdictionary,regnamespace,regoper,regoperator,regproc,regprocedure,regrole,regtype}',
-                    'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''pg_catalog''')) AS s (setting, types, condition)
-        ON c.type = ANY (s.types::oid[]) OR c.kind IN ('foreign', 'text') OR EXISTS (SELECT FROM pg_type t WHERE t.oid = c.type AND t.typtype = 'c')
-     WHERE wanted IS NULL OR c.name = ANY (wanted) OR c.name = ANY (tuplecast.key_columns(relation))
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT string_agg(DISTINCT format(s.condition, s.setting), ' OR ')
+              FROM tuplecast.columns_of(relation, NULL) c
+              JOIN (VALUES ('TimeZone', '{timestamptz,tstzrange,tstzmultirange}'::regtype[], 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ALL (''{UTC,Etc/UTC}''::pg_catalog.text[])'),
+                           ('DateStyle', '{tstzrange,tstzmultirange,tsrange,tsmultirange,daterange,datemultirange}',
+                            'pg_catalog.left(pg_catalog.current_setting(%L), 3) OPERATOR(pg_catalog.<>) ''ISO'''),
+                           ('IntervalStyle', '{interval}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''iso_8601'''),
+                           ('bytea_output', '{bytea}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''hex'''),
+                           ('extra_float_digits', '{float4,float8,point,line,lseg,box,path,polygon,circle}',
+                            'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ALL (''{1,2,3}''::pg_catalog.text[])'),
+                           ('lc_monetary', '{money}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''C'''),
+                           ('search_path', '{regclass,regcollation,regconfig,regdictionary,regnamespace,regoper,regoperator,regproc,regprocedure,regrole,regtype}',
+                            'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''pg_catalog''')) AS s (setting, types, condition)
+                ON c.type = ANY (s.types::oid[]) OR c.kind IN ('foreign', 'text') OR EXISTS (SELECT FROM pg_type t WHERE t.oid = c.type AND t.typtype = 'c')
+             WHERE wanted IS NULL OR c.name = ANY (wanted) OR c.name = ANY (tuplecast.key_columns(relation)));
+END
 $$;
 
 ------------------------------------------------------------------------------------------------------------------------------------------
@@ -131,49 +149,60 @@ $$;
 -- What could become longer than a text may be is made where errors are caught: of a text, each byte comes to six at most; of other types, a few stored
 -- bytes can come to very many.
 CREATE OR REPLACE FUNCTION tuplecast.value_of(kind text, type oid, declared oid, is_array boolean, length smallint, expression text, caller text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE
-        WHEN caller = 'checked' AND kind <> 'foreign'
-        THEN format('CASE WHEN pg_catalog.pg_typeof(%1$s)::pg_catalog.oid OPERATOR(pg_catalog.=) %2$s::pg_catalog.oid THEN %3$s ELSE tuplecast.value_json_as_nobody(%1$s) END',
-                    expression, declared, tuplecast.value_of(kind, type, declared, is_array, length, expression, 'durable'))
-        WHEN kind = 'integer' THEN format('COALESCE(%s::pg_catalog.text, ''null'')', expression)
-        WHEN kind = 'label' THEN format('CASE WHEN %1$s IS NULL THEN ''null'' ELSE pg_catalog.to_json(pg_catalog.format(''%%s'', %1$s))::pg_catalog.text END', expression)
-        WHEN kind = 'text' THEN format('tuplecast.text_json(%s, %L)', expression, is_array)
-        WHEN kind = 'foreign' THEN format(CASE caller WHEN 'live' THEN 'tuplecast.value_json(%s)' ELSE 'tuplecast.value_json_as_nobody(%s)' END, expression)
-        ELSE format(CASE WHEN length > 0 THEN 'COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'')'
-                         WHEN NOT is_array AND type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
-                         THEN 'CASE WHEN pg_catalog.octet_length(%1$s::pg_catalog.text) OPERATOR(pg_catalog.>) 40000000 THEN tuplecast.value_json(%1$s)'
-                              ' ELSE COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'') END'
-                         ELSE 'CASE WHEN pg_catalog.pg_column_size(%1$s) OPERATOR(pg_catalog.>) 7900 OR pg_catalog.pg_column_compression(%1$s) IS NOT NULL'
-                              ' THEN tuplecast.value_json(%1$s) ELSE COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'') END' END, expression)
-        END
+BEGIN
+    RETURN CASE
+         WHEN caller = 'checked' AND kind <> 'foreign'
+         THEN format('CASE WHEN pg_catalog.pg_typeof(%1$s)::pg_catalog.oid OPERATOR(pg_catalog.=) %2$s::pg_catalog.oid THEN %3$s ELSE tuplecast.value_json_as_nobody(%1$s) END',
+                     expression, declared, tuplecast.value_of(kind, type, declared, is_array, length, expression, 'durable'))
+         WHEN kind = 'integer' THEN format('COALESCE(%s::pg_catalog.text, ''null'')', expression)
+         WHEN kind = 'label' THEN format('CASE WHEN %1$s IS NULL THEN ''null'' ELSE pg_catalog.to_json(pg_catalog.format(''%%s'', %1$s))::pg_catalog.text END', expression)
+         WHEN kind = 'text' THEN format('tuplecast.text_json(%s, %L)', expression, is_array)
+         WHEN kind = 'foreign' THEN format(CASE caller WHEN 'live' THEN 'tuplecast.value_json(%s)' ELSE 'tuplecast.value_json_as_nobody(%s)' END, expression)
+         ELSE format(CASE WHEN length > 0 THEN 'COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'')'
+                          WHEN NOT is_array AND type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
+                          THEN 'CASE WHEN pg_catalog.octet_length(%1$s::pg_catalog.text) OPERATOR(pg_catalog.>) 40000000 THEN tuplecast.value_json(%1$s)'
+                               ' ELSE COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'') END'
+                          ELSE 'CASE WHEN pg_catalog.pg_column_size(%1$s) OPERATOR(pg_catalog.>) 7900 OR pg_catalog.pg_column_compression(%1$s) IS NOT NULL'
+                               ' THEN tuplecast.value_json(%1$s) ELSE COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'') END' END, expression)
+         END;
+END
 $$;
 
 -- The columns of a row as an array of values, and the names that belong to them, as a literal.
 CREATE OR REPLACE FUNCTION tuplecast.values_array(relation oid, wanted text[], alias text, caller text, OUT names text, OUT members text)
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
+BEGIN
     SELECT quote_literal(coalesce(array_agg(to_json(c.name)::text ORDER BY c.place), '{}')::text) || '::pg_catalog.text[]',
            'ARRAY[' || coalesce(string_agg(tuplecast.value_of(c.kind, c.type, c.declared, c.is_array, c.length, format('%s.%I', alias, c.name), caller), ', ' ORDER BY c.place), '')
            || ']::pg_catalog.text[]'
-      FROM tuplecast.columns_of(relation, wanted) c
+      INTO names, members
+      FROM tuplecast.columns_of(relation, wanted) c;
+END
 $$;
 
 -- The condition of a definition as SQL on the row `of`, each column under the name that it has now; null without one. Everything is from pg_catalog. The
 -- names are resolved by the name first, then by the number that the column had when the trigger was put.
 CREATE OR REPLACE FUNCTION tuplecast.conditions(relation oid, options jsonb, row_alias text) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT '(' || string_agg(tuplecast.condition(relation, item, row_alias), ' AND ' ORDER BY i) || ')'
-      FROM jsonb_array_elements(options -> 'where') WITH ORDINALITY AS u (item, i)
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT '(' || string_agg(tuplecast.condition(relation, item, row_alias), ' AND ' ORDER BY i) || ')'
+              FROM jsonb_array_elements(options -> 'where') WITH ORDINALITY AS u (item, i));
+END
 $$;
 
 -- The names in the definition's list of columns, or null.
 CREATE OR REPLACE FUNCTION tuplecast.wanted_columns(options jsonb) RETURNS text[]
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN options ? 'columns' THEN ARRAY(SELECT jsonb_array_elements_text(options -> 'columns')) END
+BEGIN
+    RETURN CASE WHEN options ? 'columns' THEN ARRAY(SELECT jsonb_array_elements_text(options -> 'columns')) END;
+END
 $$;
 
 ------------------------------------------------------------------------------------------------------------------------------------------
@@ -183,13 +212,16 @@ $$;
 -- One side of a change, as something that can stand in FROM: of each row of `rows` its values, those of its key, and whether it meets the condition. With a number, rows of two
 -- sides can be joined that are in the same order. The rows themselves do not come out: two together may have more columns than a row of a plan.
 CREATE OR REPLACE FUNCTION tuplecast.side_of(caller text, relation oid, options jsonb, rows text, alias text, is_numbered boolean) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('(SELECT %s%s AS member_values, %s AS key_values, %s AS is_in FROM %s r) %s',
-                  CASE WHEN is_numbered THEN 'pg_catalog.row_number() OVER () AS number, ' ELSE '' END, m.members, k.members,
-                  coalesce(tuplecast.conditions(relation, options, 'r'), 'true'), rows, alias)
-      FROM tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'r', caller) m,
-           tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'r', caller) k
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT format('(SELECT %s%s AS member_values, %s AS key_values, %s AS is_in FROM %s r) %s',
+                          CASE WHEN is_numbered THEN 'pg_catalog.row_number() OVER () AS number, ' ELSE '' END, m.members, k.members,
+                          coalesce(tuplecast.conditions(relation, options, 'r'), 'true'), rows, alias)
+              FROM tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'r', caller) m,
+                   tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'r', caller) k);
+END
 $$;
 
 -- A statement that tells of each row of `source` (sides, the row's being n, and where old values are wanted the old one's o) for which the condition holds, or of all, as what
@@ -266,11 +298,14 @@ $$;
 
 -- Whether a key differs, or null without one; by its bytes: some types have no equality, or one that is anybody's function, or one that does not tell texts apart.
 CREATE OR REPLACE FUNCTION tuplecast.key_changes(keys text[], old_alias text, new_alias text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT 'pg_catalog.record_image_ne(ROW(' || string_agg(format('%s.%I', old_alias, k), ', ' ORDER BY i) || '), ROW('
-           || string_agg(format('%s.%I', new_alias, k), ', ' ORDER BY i) || '))'
-      FROM unnest(keys) WITH ORDINALITY AS u (k, i)
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT 'pg_catalog.record_image_ne(ROW(' || string_agg(format('%s.%I', old_alias, k), ', ' ORDER BY i) || '), ROW('
+                   || string_agg(format('%s.%I', new_alias, k), ', ' ORDER BY i) || '))'
+              FROM unnest(keys) WITH ORDINALITY AS u (k, i));
+END
 $$;
 
 -- One condition of a definition as SQL on the row `row_alias`. Everything is from pg_catalog, and each literal is cast to the column's type at once, so that a bad one is
@@ -437,14 +472,17 @@ $$;
 
 -- The table that a trigger was put on, of which this one, on a partition, is a clone.
 CREATE OR REPLACE FUNCTION tuplecast.put_on(relation oid, trigger_name name) RETURNS oid
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH RECURSIVE up AS (
-        SELECT tgrelid, tgparentid FROM pg_trigger WHERE tgrelid = relation AND tgname = trigger_name
-        UNION ALL
-        SELECT t.tgrelid, t.tgparentid FROM up JOIN pg_trigger t ON t.oid = up.tgparentid
-    )
-    SELECT tgrelid FROM up WHERE tgparentid = 0
+#variable_conflict use_column
+BEGIN
+    RETURN (WITH RECURSIVE up AS (
+                SELECT tgrelid, tgparentid FROM pg_trigger WHERE tgrelid = relation AND tgname = trigger_name
+                UNION ALL
+                SELECT t.tgrelid, t.tgparentid FROM up JOIN pg_trigger t ON t.oid = up.tgparentid
+            )
+            SELECT tgrelid FROM up WHERE tgparentid = 0);
+END
 $$;
 
 -- Writes the function of one part of a trigger, for an installer who may put triggers on the table, and lets him use it for that; seal_functions() takes that

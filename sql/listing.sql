@@ -62,9 +62,11 @@ $$;
 
 -- The same with what the functions of a trigger need beside it.
 CREATE OR REPLACE FUNCTION tuplecast.options(argument text, channel text, row_level boolean) RETURNS jsonb
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT tuplecast.options(argument) || jsonb_build_object('channel', channel, 'row_level', row_level)
+BEGIN
+    RETURN tuplecast.options(argument) || jsonb_build_object('channel', channel, 'row_level', row_level);
+END
 $$;
 
 -- PostgreSQL's triggers that are ours, each with the definition that it carries.
@@ -123,102 +125,122 @@ SELECT p.name,
 -- Is a trigger on this table, as it is now, at row level whatever its definition? Rows that come by way of a parent table are unseen by
 -- statement triggers of the child, and the other way round.
 CREATE OR REPLACE FUNCTION tuplecast.needs_row_level(wanted oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT relkind <> 'r' OR relispartition OR EXISTS (SELECT FROM pg_inherits WHERE wanted IN (inhrelid, inhparent))
-      FROM pg_class WHERE oid = wanted
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT relkind <> 'r' OR relispartition OR EXISTS (SELECT FROM pg_inherits WHERE wanted IN (inhrelid, inhparent))
+              FROM pg_class WHERE oid = wanted);
+END
 $$;
 
 -- Is a trigger with these options at row level on the table as it is now?
 CREATE OR REPLACE FUNCTION tuplecast.at_row_level(wanted oid, options jsonb) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT tuplecast.needs_row_level(wanted) OR options ? 'update_of' OR options ? 'where' OR options ? 'always'
-           OR coalesce(options ->> 'level' = 'row', false)
+BEGIN
+    RETURN tuplecast.needs_row_level(wanted) OR options ? 'update_of' OR options ? 'where' OR options ? 'always'
+            OR coalesce(options ->> 'level' = 'row', false);
+END
 $$;
 
 -- What is not as it was when the trigger was put, in sentences.
 CREATE OR REPLACE FUNCTION tuplecast.stale(t tuplecast.triggers) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH gone AS (
-        SELECT DISTINCT 'columns' AS list, name FROM jsonb_array_elements_text(t.options -> 'columns') name
-        UNION ALL
-        SELECT DISTINCT 'where', item ->> 'column' FROM jsonb_array_elements(t.options -> 'where') item
-        EXCEPT ALL
-        SELECT list, attname::text FROM (VALUES ('columns'), ('where')) AS lists (list), pg_attribute
-         WHERE attrelid = t.relation AND attnum > 0 AND NOT attisdropped
-    )
-    SELECT array_remove(
-               ARRAY[CASE WHEN NOT t.enabled THEN 'The trigger, or a part of it, is disabled: it sends nothing, or not everything.' END,
-                     CASE WHEN NOT t.equal THEN 'Its parts differ from each other: put it again.' END,
-                     CASE WHEN NOT t.row_level AND t.operations <> '{TRUNCATE}' AND tuplecast.needs_row_level(t.relation)
-                          THEN 'The table has become a partition or part of an inheritance tree: changes that come by way of another '
-                               'table are missing. Put the trigger again.' END,
-                     CASE WHEN (SELECT relrowsecurity FROM pg_class WHERE oid = t.relation) AND NOT t.options ? 'row_security'
-                          THEN 'The table has row level security now, which does not hold for events: everybody who may read the channel sees every '
-                               'row. Put the trigger again with "row_security": "ignored", or delete it.' END,
-                     CASE WHEN 'UPDATE' = ANY (t.operations) AND tuplecast.key_columns(t.relation) IS NOT NULL
-                               AND ('key' <> ALL (t.parts) OR tuplecast.keys_are_missed(t.relation, t.name))
-                          THEN 'The table''s key is not the one that it had, or a trigger changes it before UPDATE: old keys may not be told of. Put the '
-                               'trigger again.' END,
-                     CASE WHEN NOT t.options ? 'always' AND tuplecast.is_replicated(t.relation)
-                          THEN 'A subscription writes to this table: rows that come by logical replication are not sent. Put the trigger again with '
-                               '"always": true.' END]
-               || ARRAY(SELECT format('%s: column "%s" is not there any more%s', list, name,
-                                      CASE list WHEN 'columns' THEN ', so it is not sent.'
-                                                ELSE ' under this name; the condition goes on with the column that had it.' END)
-                          FROM gone ORDER BY list COLLATE "C", name COLLATE "C")
-               || ARRAY(SELECT format('%s is missing: a part of the trigger was dropped.', operation)
-                          FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) WITH ORDINALITY AS o (operation, position)
-                         WHERE lower(operation COLLATE "C") <> ALL (t.parts) AND operation = ANY (t.intended)
-                         ORDER BY position), NULL)
+#variable_conflict use_column
+BEGIN
+    RETURN (WITH gone AS (
+                SELECT DISTINCT 'columns' AS list, name FROM jsonb_array_elements_text(t.options -> 'columns') name
+                UNION ALL
+                SELECT DISTINCT 'where', item ->> 'column' FROM jsonb_array_elements(t.options -> 'where') item
+                EXCEPT ALL
+                SELECT list, attname::text FROM (VALUES ('columns'), ('where')) AS lists (list), pg_attribute
+                 WHERE attrelid = t.relation AND attnum > 0 AND NOT attisdropped
+            )
+            SELECT array_remove(
+                       ARRAY[CASE WHEN NOT t.enabled THEN 'The trigger, or a part of it, is disabled: it sends nothing, or not everything.' END,
+                             CASE WHEN NOT t.equal THEN 'Its parts differ from each other: put it again.' END,
+                             CASE WHEN NOT t.row_level AND t.operations <> '{TRUNCATE}' AND tuplecast.needs_row_level(t.relation)
+                                  THEN 'The table has become a partition or part of an inheritance tree: changes that come by way of another '
+                                       'table are missing. Put the trigger again.' END,
+                             CASE WHEN (SELECT relrowsecurity FROM pg_class WHERE oid = t.relation) AND NOT t.options ? 'row_security'
+                                  THEN 'The table has row level security now, which does not hold for events: everybody who may read the channel sees every '
+                                       'row. Put the trigger again with "row_security": "ignored", or delete it.' END,
+                             CASE WHEN 'UPDATE' = ANY (t.operations) AND tuplecast.key_columns(t.relation) IS NOT NULL
+                                       AND ('key' <> ALL (t.parts) OR tuplecast.keys_are_missed(t.relation, t.name))
+                                  THEN 'The table''s key is not the one that it had, or a trigger changes it before UPDATE: old keys may not be told of. Put the '
+                                       'trigger again.' END,
+                             CASE WHEN NOT t.options ? 'always' AND tuplecast.is_replicated(t.relation)
+                                  THEN 'A subscription writes to this table: rows that come by logical replication are not sent. Put the trigger again with '
+                                       '"always": true.' END]
+                       || ARRAY(SELECT format('%s: column "%s" is not there any more%s', list, name,
+                                              CASE list WHEN 'columns' THEN ', so it is not sent.'
+                                                        ELSE ' under this name; the condition goes on with the column that had it.' END)
+                                  FROM gone ORDER BY list COLLATE "C", name COLLATE "C")
+                       || ARRAY(SELECT format('%s is missing: a part of the trigger was dropped.', operation)
+                                  FROM unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) WITH ORDINALITY AS o (operation, position)
+                                 WHERE lower(operation COLLATE "C") <> ALL (t.parts) AND operation = ANY (t.intended)
+                                 ORDER BY position), NULL));
+END
 $$;
 
 -- Does a subscription of this database write to the table, or to a partition of it?
 CREATE OR REPLACE FUNCTION tuplecast.is_replicated(relation oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = relation OR srrelid IN (SELECT relid FROM pg_partition_tree(relation)))
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT EXISTS (SELECT FROM pg_subscription_rel WHERE srrelid = relation OR srrelid IN (SELECT relid FROM pg_partition_tree(relation))));
+END
 $$;
 
 -- May a change of the key go by without the part that tells the old one? It looks at statements that set the key's columns; a trigger before UPDATE can set them, too.
 CREATE OR REPLACE FUNCTION tuplecast.keys_are_missed(wanted oid, trigger_name text) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT cardinality(t.tgattr::smallint[]) > 0
-           AND (tuplecast.has_triggers_before_update(wanted)
-                OR ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = wanted AND attnum = ANY (t.tgattr::smallint[]) ORDER BY attname::text COLLATE "C")
-                   <> ARRAY(SELECT k FROM unnest(tuplecast.key_columns(wanted)) k ORDER BY k COLLATE "C"))
-      FROM pg_trigger t WHERE tgrelid = wanted AND tgname = format('tuplecast:%s:key', trigger_name)
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT cardinality(t.tgattr::smallint[]) > 0
+                   AND (tuplecast.has_triggers_before_update(wanted)
+                        OR ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = wanted AND attnum = ANY (t.tgattr::smallint[]) ORDER BY attname::text COLLATE "C")
+                           <> ARRAY(SELECT k FROM unnest(tuplecast.key_columns(wanted)) k ORDER BY k COLLATE "C"))
+              FROM pg_trigger t WHERE tgrelid = wanted AND tgname = format('tuplecast:%s:key', trigger_name));
+END
 $$;
 
 CREATE OR REPLACE FUNCTION tuplecast.has_triggers_before_update(wanted oid) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid IN (SELECT wanted UNION SELECT relid FROM pg_partition_tree(wanted))
-                                            AND tgtype & 1 > 0 AND tgtype & 2 > 0 AND tgtype & 16 > 0 AND NOT tgisinternal)
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT EXISTS (SELECT FROM pg_trigger WHERE tgrelid IN (SELECT wanted UNION SELECT relid FROM pg_partition_tree(wanted))
+                                                    AND tgtype & 1 > 0 AND tgtype & 2 > 0 AND tgtype & 16 > 0 AND NOT tgisinternal));
+END
 $$;
 
 -- What somebody should know of the table who has, or puts, this trigger on it, in sentences.
 CREATE OR REPLACE FUNCTION tuplecast.notes(t tuplecast.triggers) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT array_remove(
-        ARRAY[CASE WHEN c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = t.relation)
-                   THEN 'Other tables inherit from this one. Their rows are not sent: each needs a trigger of its own.' END,
-              CASE WHEN c.relkind <> 'p' AND NOT c.relispartition AND EXISTS (SELECT FROM pg_inherits WHERE inhrelid = t.relation)
-                   THEN 'The table inherits from another one: a TRUNCATE or DROP of that one is not told here.' END,
-              CASE WHEN c.relispartition
-                   THEN 'The table is a partition: TRUNCATE of the partitioned table, and detaching, are not told here.' END,
-              CASE WHEN c.relkind = 'f' THEN 'The table is a foreign table: only changes that are made through it are sent.' END,
-              CASE WHEN tuplecast.key_columns(t.relation) IS NULL
-                   THEN 'The table has neither a primary key nor a unique replica identity: events have no id.' END,
-              CASE WHEN t.options ? 'row_security'
-                   THEN 'Row level security does not hold for events: everybody who may read the channel sees every row.' END,
-              CASE WHEN t.options ? 'prepare_transaction' AND current_setting('max_prepared_transactions') <> '0'
-                   THEN 'PREPARE TRANSACTION fails after a write to this table: NOTIFY does not allow it.' END], NULL)
-      FROM pg_class c WHERE c.oid = t.relation
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT array_remove(
+                ARRAY[CASE WHEN c.relkind <> 'p' AND EXISTS (SELECT FROM pg_inherits WHERE inhparent = t.relation)
+                           THEN 'Other tables inherit from this one. Their rows are not sent: each needs a trigger of its own.' END,
+                      CASE WHEN c.relkind <> 'p' AND NOT c.relispartition AND EXISTS (SELECT FROM pg_inherits WHERE inhrelid = t.relation)
+                           THEN 'The table inherits from another one: a TRUNCATE or DROP of that one is not told here.' END,
+                      CASE WHEN c.relispartition
+                           THEN 'The table is a partition: TRUNCATE of the partitioned table, and detaching, are not told here.' END,
+                      CASE WHEN c.relkind = 'f' THEN 'The table is a foreign table: only changes that are made through it are sent.' END,
+                      CASE WHEN tuplecast.key_columns(t.relation) IS NULL
+                           THEN 'The table has neither a primary key nor a unique replica identity: events have no id.' END,
+                      CASE WHEN t.options ? 'row_security'
+                           THEN 'Row level security does not hold for events: everybody who may read the channel sees every row.' END,
+                      CASE WHEN t.options ? 'prepare_transaction' AND current_setting('max_prepared_transactions') <> '0'
+                           THEN 'PREPARE TRANSACTION fails after a write to this table: NOTIFY does not allow it.' END], NULL)
+              FROM pg_class c WHERE c.oid = t.relation);
+END
 $$;
 
 CREATE OR REPLACE FUNCTION tuplecast.trigger_json(t tuplecast.triggers) RETURNS text
@@ -249,10 +271,13 @@ $$;
 
 -- The one of that name, or null. Should there be several, on different tables, made by hand: the one that was made first.
 CREATE OR REPLACE FUNCTION tuplecast.find_trigger(trigger_name text) RETURNS tuplecast.triggers
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT t FROM tuplecast.triggers t WHERE t.name = trigger_name
-     ORDER BY (SELECT min(trigger) FROM tuplecast.parts p WHERE p.name = t.name AND p.relation = t.relation) LIMIT 1
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT t FROM tuplecast.triggers t WHERE t.name = trigger_name
+             ORDER BY (SELECT min(trigger) FROM tuplecast.parts p WHERE p.name = t.name AND p.relation = t.relation) LIMIT 1);
+END
 $$;
 
 CREATE OR REPLACE FUNCTION tuplecast.get_trigger(trigger_name text) RETURNS text

@@ -7,9 +7,11 @@ SET LOCAL check_function_bodies = off; -- they call each other
 
 -- 32 hexadecimal digits that stand for a text. Not md5(), which servers that keep to FIPS 140 do not have.
 CREATE OR REPLACE FUNCTION tuplecast.digest(content text) RETURNS text
-LANGUAGE sql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT left(encode(sha256(convert_to(content, getdatabaseencoding())), 'hex'), 32)
+BEGIN
+    RETURN left(encode(sha256(convert_to(content, getdatabaseencoding())), 'hex'), 32);
+END
 $$;
 
 ------------------------------------------------------------------------------------------------------------------------------------------
@@ -116,25 +118,33 @@ $$;
 
 -- What `cut` says of the values that could not be made: "data.NAME", with commas between; null when there are none.
 CREATE OR REPLACE FUNCTION tuplecast.lost(member text, names text[], member_values text[]) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT string_agg('"' || member || '.' || substr(n, 2), ',' ORDER BY i) FROM unnest(names, member_values) WITH ORDINALITY AS u (n, v, i) WHERE v IS NULL
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT string_agg('"' || member || '.' || substr(n, 2), ',' ORDER BY i) FROM unnest(names, member_values) WITH ORDINALITY AS u (n, v, i) WHERE v IS NULL);
+END
 $$;
 
 -- The names of the members that differ.
 CREATE OR REPLACE FUNCTION tuplecast.changed_names(names text[], old_values text[], new_values text[]) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT '[' || coalesce(string_agg(n, ',' ORDER BY i), '') || ']'
-      FROM unnest(names, old_values, new_values) WITH ORDINALITY AS u (n, o, w, i) WHERE o IS DISTINCT FROM w
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT '[' || coalesce(string_agg(n, ',' ORDER BY i), '') || ']'
+              FROM unnest(names, old_values, new_values) WITH ORDINALITY AS u (n, o, w, i) WHERE o IS DISTINCT FROM w);
+END
 $$;
 
 -- The key of a row: a scalar, an object when it has several columns, or null without one.
 CREATE OR REPLACE FUNCTION tuplecast.id_text(names text[], member_values text[]) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(CASE WHEN array_position(member_values, NULL) IS NOT NULL OR cardinality(names) = 0 THEN NULL
-                         WHEN cardinality(names) = 1 THEN member_values[1] ELSE tuplecast.object(names, member_values) END, 'null')
+BEGIN
+    RETURN coalesce(CASE WHEN array_position(member_values, NULL) IS NOT NULL OR cardinality(names) = 0 THEN NULL
+                          WHEN cardinality(names) = 1 THEN member_values[1] ELSE tuplecast.object(names, member_values) END, 'null');
+END
 $$;
 
 ------------------------------------------------------------------------------------------------------------------------------------------
@@ -238,9 +248,11 @@ $$;
 
 -- What stands before the serial number in each payload that stands for itself. op is the statement's, where that is another one than what it comes to.
 CREATE OR REPLACE FUNCTION tuplecast.payload_head(table_schema text, table_name text, type text, op text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT concat('{"schema":', to_json(table_schema), ',"table":', to_json(table_name), ',"type":"', type, '"', ',"op":"' || op || '"', ',"_":')
+BEGIN
+    RETURN concat('{"schema":', to_json(table_schema), ',"table":', to_json(table_name), ',"type":"', type, '"', ',"op":"' || op || '"', ',"_":');
+END
 $$;
 
 ------------------------------------------------------------------------------------------------------------------------------------------

@@ -52,9 +52,11 @@ REVOKE EXECUTE ON FUNCTION tuplecast.value_json_as_nobody(anyelement) FROM PUBLI
 
 -- The beginning of an event's object, up to its id. op is the statement's, where that is another one than what it comes to.
 CREATE OR REPLACE FUNCTION tuplecast.log_head(table_schema text, table_name text, type text, op text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT concat('"schema":', to_json(table_schema), ',"table":', to_json(table_name), ',"type":"', type, '"', ',"op":"' || op || '"', ',"id":')
+BEGIN
+    RETURN concat('"schema":', to_json(table_schema), ',"table":', to_json(table_name), ',"type":"', type, '"', ',"op":"' || op || '"', ',"id":');
+END
 $$;
 
 -- What the log keeps of a row, whatever its types: the values are JSON, or null where they could not be made; old_values null unless they are wanted.

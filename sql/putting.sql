@@ -180,10 +180,13 @@ $$;
 
 -- A function's name that no trigger has. Whoever asks has his turn.
 CREATE OR REPLACE FUNCTION tuplecast.free_function(kind text, taken text[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT name FROM (SELECT kind || '_' || i AS name, i FROM generate_series(1, (SELECT count(*) FROM tuplecast.function) + cardinality(taken) + 1) i) c
-     WHERE name <> ALL (taken) AND NOT EXISTS (SELECT FROM tuplecast.function f WHERE f.name = c.name) ORDER BY i LIMIT 1
+#variable_conflict use_column
+BEGIN
+    RETURN (SELECT name FROM (SELECT kind || '_' || i AS name, i FROM generate_series(1, (SELECT count(*) FROM tuplecast.function) + cardinality(taken) + 1) i) c
+             WHERE name <> ALL (taken) AND NOT EXISTS (SELECT FROM tuplecast.function f WHERE f.name = c.name) ORDER BY i LIMIT 1);
+END
 $$;
 
 -- A list of column names: each is there, and once.
