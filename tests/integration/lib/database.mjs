@@ -28,7 +28,7 @@ export class Database {
 
     /** A connection of its own, ended with the test. */
     async connect(t) {
-        const client = new pg.Client({ database: this.name, host: this.env.PGHOST, port: this.env.PGPORT, types: TEXT_ONLY });
+        const client = new pg.Client({ database: this.name, host: this.env.PGHOST, port: this.env.PGPORT, client_encoding: "UTF8", types: TEXT_ONLY });
         client.on("error", () => {}); // the server went away: the next query says so
         await client.connect();
         t?.after(() => client.end().catch(() => {}));
@@ -104,11 +104,14 @@ export class Database {
     }
 }
 
-/** A fresh, empty database for the test or suite `t`; it goes away with the server. */
-export async function createDatabase(t) {
+/**
+ * A fresh, empty database for the test or suite `t`; it goes away with the server. options: what it is unlike the others of the server,
+ * such as ENCODING 'LATIN1' LOCALE 'de_DE'.
+ */
+export async function createDatabase(t, options) {
     const name = `t_${randomBytes(6).toString("hex")}`;
     const root = new Database(process.env.PGDATABASE);
-    await root.query(`CREATE DATABASE ${name}`);
+    await root.query(`CREATE DATABASE ${name} ${options ? `TEMPLATE template0 ${options}` : ""}`);
     await root.end();
     const database = new Database(name);
     t.after(() => database.end());

@@ -1,0 +1,51 @@
+// Databases in other encodings than UTF8: names and values arrive as they were written; and json, which may hold what the encoding cannot,
+// fails no write.
+
+import assert from "node:assert/strict";
+import { before, describe, test } from "node:test";
+import { changes, ENCODINGS, quoted, range, Setting, WAYS } from "./lib/encodings.mjs";
+import { wholeFile } from "./lib/whole_file.mjs";
+
+const file = wholeFile();
+
+for (const encoding of Object.keys(ENCODINGS))
+    describe(`in a database in ${encoding}`, () => {
+        const setting = new Setting(file, encoding);
+        before(() => setting.open());
+
+        for (const [way, definition] of Object.entries(WAYS)) {
+            test(`names and values arrive as they were written: ${way}`, async (t) => {
+                const { database, letters } = setting;
+                const { table, stream } = await setting.watch(t, `${quoted(letters)} text, j json`, definition);
+                const named = (await setting.api("GET", "/triggers")).json.items.map((item) => item.table);
+                assert.ok(JSON.stringify(named).includes(JSON.stringify(table)), JSON.stringify(named));
+                const json = JSON.stringify({ [letters]: letters });
+                const row = (id, more = "") => ({ id, [letters]: letters + more, j: { [letters]: letters } });
+                for (const [first, count] of [[1, 1], [2, 3], [10, 40]]) {
+                    const ids = range(first, count);
+                    const between = [first, first + count - 1];
+                    const insert = `INSERT INTO ${quoted(table)} SELECT i, $3, $4 FROM generate_series($1::int, $2::int) i`;
+                    await database.query(insert, [...between, letters, json]);
+                    const set = `${quoted(letters)} = ${quoted(letters)} || '!'`;
+                    await database.query(`UPDATE ${quoted(table)} SET ${set} WHERE id BETWEEN $1 AND $2`, between);
+                    await database.query(`DELETE FROM ${quoted(table)} WHERE id BETWEEN $1 AND $2`, between);
+                    const told = { old: undefined, changed: undefined, cut: undefined };
+                    assert.deepEqual(await changes(stream, 3 * count), [
+                        ...ids.map((id) => ({ ...told, type: "INSERT", id, data: row(id) })),
+                        ...ids.map((id) => ({ ...told, type: "UPDATE", id, data: row(id, "!"), old: row(id), changed: [letters] })),
+                        ...ids.map((id) => ({ ...told, type: "DELETE", id, data: row(id, "!") })),
+                    ]);
+                }
+            });
+
+            test(`json keeps what another encoding would need, and what no text can hold: ${way}`, async (t) => {
+                const { table, stream } = await setting.watch(t, "j json", definition);
+                // The euro sign, a letter outside of the first plane, half of one, and NUL.
+                const values = ['"\\u20ac"', '"\\ud83d\\ude42"', '"\\ud83d"', '{"\\u0000":"\\u0000"}'];
+                for (const [i, value] of values.entries())
+                    await setting.database.query(`INSERT INTO ${quoted(table)} VALUES ($1, $2)`, [i, value]);
+                const seen = await changes(stream, values.length);
+                assert.deepEqual(seen.map(({ id, data }) => [id, data.j]), values.map((value, i) => [i, JSON.parse(value)]));
+            });
+        }
+    });
