@@ -37,7 +37,7 @@ struct program {
 
 static const char usage_text[] =
     "Usage: tuplecast [serve] [options]   run the gateway\n"
-    "       tuplecast setup [options]     install or upgrade the database side (--dry-run prints the SQL)\n"
+    "       tuplecast setup [options]     install or mend the database side (--dry-run prints the SQL)\n"
     "       tuplecast check [options]     read the configuration, say what is wrong\n"
     "       tuplecast ready [options]     ask a running gateway whether it can serve; exit 0 or 1\n"
     "\n"
