@@ -166,11 +166,12 @@ static void on_check(void *context, const char *sqlstate, const char *message)
 static void say_schema(struct durable_reader *reader)
 {
     const char *const parameters[] = {reader->options.order};
-    char sentence[1024];
+    char sentence[sizeof(reader->schema_said)];
 
     schema_state_say(&reader->schema, sentence, sizeof(sentence));
-    if (sentence[0])
+    if (sentence[0] && strcmp(sentence, reader->schema_said) != 0)
         log_warn("the database side is not the right one", log_text("reason", sentence));
+    snprintf(reader->schema_said, sizeof(reader->schema_said), "%s", sentence);
     durable_ask(reader, "SELECT tuplecast.check_durable($1)", parameters, 1, on_check_row, on_check);
 }
 

@@ -48,6 +48,7 @@ struct durable_reader {
     char verdict[16];
     char refusal[256]; /* being collected */
     struct schema_state schema;
+    char schema_said[1024]; /* is in the log already */
     struct durable_stats stats;
 };
 
