@@ -102,7 +102,16 @@ BEGIN
 END
 $$;
 
--- All that is written into a function of the table, as one text: while it is the same, so is the function.
+-- What the functions of a trigger are made of: the facts of the table, the trigger's arguments, and its level. While it is the same, so are they.
+CREATE OR REPLACE FUNCTION tuplecast.digest_of(relation oid, arguments text[], row_level boolean) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN tuplecast.digest(concat_ws(' ', tuplecast.facts_of(relation), arguments, row_level));
+END
+$$;
+
+-- All of a table that is written into its functions, as one text.
 CREATE OR REPLACE FUNCTION tuplecast.facts_of(relation oid) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -427,10 +436,12 @@ AS $$
 DECLARE
     t record;
 BEGIN
-    SELECT f.relation::oid AS relation, g.tgtype, g.tgoldtable, g.tgnewtable, tuplecast.arguments(g.tgargs) AS arguments
+    SELECT f.relation::oid AS relation, g.tgtype, g.tgoldtable, g.tgnewtable, tuplecast.arguments(g.tgargs) AS arguments,
+           CASE WHEN f.trigger NOT LIKE '%:key' THEN g.tgtype & 1 > 0
+                ELSE EXISTS (SELECT FROM tuplecast.function m WHERE m.relation = f.relation AND m.trigger = left(f.trigger, -3) || 'moves') END AS row_level
       INTO STRICT t FROM tuplecast.function f JOIN pg_trigger g ON g.tgrelid = f.relation AND g.tgname = f.trigger
      WHERE f.name = function_name AND g.tgfoid = to_regprocedure(format('tuplecast.%I()', function_name));
-    RETURN coalesce(tuplecast.sees_present(t.relation) AND tuplecast.digest(tuplecast.facts_of(t.relation) || t.arguments::text) = digest
+    RETURN coalesce(tuplecast.sees_present(t.relation) AND tuplecast.digest_of(t.relation, t.arguments, t.row_level) = digest
                     AND (t.tgtype & 1 > 0
                          OR 'changed_rows' IN (t.tgnewtable, t.tgoldtable)
                             AND (t.tgtype & 16 = 0 OR t.tgoldtable = 'old_rows' OR NOT tuplecast.options(t.arguments[2]) @> '{"old":true}')), false);
@@ -518,7 +529,7 @@ BEGIN
     EXECUTE format('CREATE OR REPLACE FUNCTION tuplecast.%I() RETURNS trigger LANGUAGE plpgsql %s AS %L', function_name,
                    CASE WHEN is_live THEN 'STABLE' ELSE 'VOLATILE SECURITY DEFINER' END,
                    tuplecast.function_body(function_name, relation, trigger_name, tuplecast.options(arguments[2], arguments[1], row_level),
-                                           tuplecast.digest(tuplecast.facts_of(relation) || arguments::text)));
+                                           tuplecast.digest_of(relation, arguments, row_level)));
     EXECUTE format('REVOKE ALL ON FUNCTION tuplecast.%I() FROM PUBLIC', function_name);
     -- Partitions that are made later get the triggers of the whole, and whoever makes them needs EXECUTE for that.
     IF row_level THEN

@@ -113,7 +113,7 @@ DECLARE
     kind constant text := CASE WHEN options @> '{"durable":true}' THEN 'durable' ELSE 'live' END;
     arguments constant text[] := ARRAY[channel, CASE WHEN options = '{}' THEN '' ELSE options::text END, array_to_string(operations, ' ')];
     literals constant text := (SELECT string_agg(quote_literal(a), ', ' ORDER BY i) FROM unnest(arguments) WITH ORDINALITY AS u (a, i));
-    digest constant text := tuplecast.digest(tuplecast.facts_of(wanted) || arguments::text);
+    digest constant text := tuplecast.digest_of(wanted, arguments, row_level);
     keys constant text[] := CASE WHEN 'UPDATE' = ANY (operations) THEN tuplecast.key_columns(wanted) END;
     -- A statement counts that names what can change what is told: the columns of update_of, of the condition, of the key.
     update_of constant text := (SELECT ' OF ' || string_agg(quote_ident(c), ', ' ORDER BY c COLLATE "C")

@@ -37,7 +37,7 @@ struct program {
 
 static const char usage_text[] =
     "Usage: tuplecast [serve] [options]   run the gateway\n"
-    "       tuplecast setup [options]     install or upgrade the database side (--dry-run prints the SQL)\n"
+    "       tuplecast setup [options]     install or mend the database side (--dry-run prints the SQL)\n"
     "       tuplecast check [options]     read the configuration, say what is wrong\n"
     "       tuplecast ready [options]     ask a running gateway whether it can serve; exit 0 or 1\n"
     "\n"
@@ -337,6 +337,7 @@ int main(int argument_count, char **argument_values)
     struct arguments arguments;
     struct access *access = NULL;
     struct config config;
+    char wrong[512];
     int status;
 
     setlocale(LC_CTYPE, "C.UTF-8");
@@ -344,6 +345,11 @@ int main(int argument_count, char **argument_values)
         return status;
     if (load(&arguments.source, &config, print_problems) < 0)
         return EXIT_CONFIG;
+    if (conninfo_environment_is_wrong(wrong, sizeof(wrong))) {
+        fprintf(stderr, "%s\n", wrong);
+        config_done(&config);
+        return EXIT_CONFIG;
+    }
     log_init(config.log.level, config.log.format);
     bool serves = strcmp(arguments.command, "serve") == 0, checks = strcmp(arguments.command, "check") == 0;
     if (serves || checks)

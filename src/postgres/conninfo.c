@@ -116,7 +116,8 @@ int conninfo_init(struct conninfo *info, const char *text, char **ret_problem)
     if (is_connection_string(text)) {
         given = PQconninfoParse(text, &problem);
         if (!given) {
-            *ret_problem = strdup(problem ? problem : "out of memory");
+            /* libpq's own words quote the text. */
+            *ret_problem = strdup("the connection string cannot be read; `tuplecast check` says why");
             PQfreemem(problem);
             conninfo_done(info);
             return -EINVAL;

@@ -253,6 +253,22 @@ bool conninfo_is_wrong(const char *text, char *ret_wrong, size_t size)
     return wrong != NULL;
 }
 
+bool conninfo_environment_is_wrong(char *ret_wrong, size_t size)
+{
+    PQconninfoOption *options = PQconndefaults();
+    const char *wrong = NULL;
+
+    for (const PQconninfoOption *option = options; option && option->keyword && !wrong; option++) {
+        const char *value = option->envvar ? getenv(option->envvar) : NULL;
+        if (value && value[0])
+            wrong = value_wrong(option->keyword, value, false);
+        if (wrong)
+            snprintf(ret_wrong, size, "environment %s: %s", option->envvar, wrong);
+    }
+    PQconninfoFree(options);
+    return wrong != NULL;
+}
+
 /* libpq marks what is not to be shown; the secrets that newer versions have are marked as if they were for debugging
  * only. */
 static bool is_secret(const PQconninfoOption *option)

@@ -11,6 +11,9 @@
  * network. */
 bool conninfo_is_wrong(const char *text, char *ret_wrong, size_t size);
 
+/* The same for what PG* variables of the environment say, which counts where the text says nothing. */
+bool conninfo_environment_is_wrong(char *ret_wrong, size_t size);
+
 /* Appends it in the form of keywords and values, with *** in place of every secret; *** alone when it cannot be read.
  */
 void conninfo_redact(const char *text, struct buffer *redacted);

@@ -451,7 +451,9 @@ static void on_session(void *context, const char *sqlstate, const char *message)
         switch_off(reader, reader->refusal);
         return;
     }
-    reader->schema = (struct schema_check){.queue = reader->queue, .on_done = on_schema, .context = reader};
+    reader->schema.queue = reader->queue;
+    reader->schema.on_done = on_schema;
+    reader->schema.context = reader;
     reader->busy = true;
     if (schema_check_begin(&reader->schema) < 0) {
         reader->busy = false;

@@ -13,11 +13,12 @@ static bool is_lost(const char *sqlstate)
 
 static void say(struct schema_check *check)
 {
-    char sentence[1024];
+    char sentence[sizeof(check->said)];
 
     schema_state_say(&check->state, sentence, sizeof(sentence));
-    if (sentence[0])
+    if (sentence[0] && strcmp(sentence, check->said) != 0)
         log_warn("the database side is not the right one", log_text("reason", sentence));
+    snprintf(check->said, sizeof(check->said), "%s", sentence);
     check->on_done(check->context, NULL, NULL);
 }
 

@@ -10,6 +10,7 @@ struct schema_check {
     void (*on_done)(void *context, const char *sqlstate, const char *message);
     void *context;
     struct schema_state state; /* being collected */
+    char said[1024];           /* is in the log already */
 };
 
 /* Asks, one query after the other. on_done is called once, from no call of ours: with sqlstate NULL when the state is

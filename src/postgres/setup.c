@@ -147,15 +147,15 @@ static void print_error(FILE *errors, const PGresult *result, PGconn *pq, const 
     print_line(errors, result, text);
 }
 
-/* Returns 0, -EAGAIN when another setup was faster, or -EIO. */
-static int run(PGconn *pq, const char *text, FILE *errors)
+/* Returns 0, -EAGAIN when another setup was faster and there is another try, or -EIO. */
+static int run(PGconn *pq, const char *text, bool last_try, FILE *errors)
 {
     PGresult *result = PQexec(pq, text);
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     ExecStatusType status = PQresultStatus(result);
     int error = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? 0 : -EIO;
 
-    if (sqlstate &&
+    if (sqlstate && !last_try &&
         (strcmp(sqlstate, "42P06") == 0 || strcmp(sqlstate, "23505") == 0 || strcmp(sqlstate, "40001") == 0))
         error = -EAGAIN;
     if (error == -EIO)
@@ -180,7 +180,7 @@ static int commit(PGconn *pq, FILE *errors)
                 sentence);
         error = -EIO;
     } else {
-        error = run(pq, "COMMIT", errors);
+        error = run(pq, "COMMIT", true, errors);
     }
     return error;
 }
@@ -199,7 +199,7 @@ static void tell_what_was_done(const struct schema_state *state, FILE *out)
                                             : "setup had not come to its end");
 }
 
-static int install(PGconn *pq, const struct schema_state *state, bool dry_run, FILE *out, FILE *errors)
+static int install(PGconn *pq, const struct schema_state *state, bool dry_run, bool last_try, FILE *out, FILE *errors)
 {
     char sentence[SENTENCE_BYTES];
     struct buffer text;
@@ -217,7 +217,7 @@ static int install(PGconn *pq, const struct schema_state *state, bool dry_run, F
             fprintf(out, "-- %s\n", sentence);
         fprintf(out, "%s\nCOMMIT;\n", sql);
     } else {
-        error = run(pq, sql, errors);
+        error = run(pq, sql, last_try, errors);
         if (error == 0)
             error = commit(pq, errors);
         if (error == 0)
@@ -238,7 +238,7 @@ static void tell_about_nobody(const struct schema_state *state, FILE *errors)
             errors);
 }
 
-static int try_once(PGconn *pq, bool dry_run, FILE *out, FILE *errors)
+static int try_once(PGconn *pq, bool dry_run, bool last_try, FILE *out, FILE *errors)
 {
     char sentence[SENTENCE_BYTES];
     struct schema_state state;
@@ -263,7 +263,7 @@ static int try_once(PGconn *pq, bool dry_run, FILE *out, FILE *errors)
     if (state.superuser)
         fputs("-- As a superuser: what is installed belongs to the role tuplecast_owner, who cannot log in.\n",
               dry_run ? out : errors);
-    int error = install(pq, &state, dry_run, out, errors);
+    int error = install(pq, &state, dry_run, last_try, out, errors);
     if (error == 0 && !dry_run && schema_state_read(pq, true, &state) == 0)
         tell_about_nobody(&state, errors);
     return error;
@@ -275,12 +275,10 @@ int setup_run(const char *database, bool dry_run, FILE *out, FILE *errors)
     int error = pq ? -EAGAIN : -EIO;
 
     for (int i = 0; i < TRIES && error == -EAGAIN; i++) {
-        error = try_once(pq, dry_run, out, errors);
+        error = try_once(pq, dry_run, i == TRIES - 1, out, errors);
         if (error == -EAGAIN)
             PQclear(PQexec(pq, "ROLLBACK"));
     }
-    if (error == -EAGAIN)
-        fputs("tuplecast setup: another setup is at work. Run it again.\n", errors);
     PQfinish(pq);
     return error;
 }

@@ -79,6 +79,22 @@ describe("a connection string that is wrong", { concurrency: 4 }, () => {
         });
 });
 
+describe("a variable of libpq's that is wrong", () => {
+    for (const [name, value, said] of [
+        ["PGDATABASE", `postgresql://u:${BEGIN}${END}@db.invalid/app`, /environment PGDATABASE: .*stands alone/],
+        ["PGHOST", `u:${BEGIN}@${END}`, /environment PGHOST: the host has a character/],
+        ["PGPORT", BEGIN, /environment PGPORT: the port is no number/],
+    ])
+        test(`${name}: 78, and nothing of it is repeated`, async () => {
+            for (const command of ["serve", "check", "setup"]) {
+                const { code, stdout, stderr } = await run([command], { [name]: value });
+                expectNoSecret(stdout + stderr, command);
+                assert.equal(code, EX_CONFIG);
+                assert.match(stderr, said);
+            }
+        });
+});
+
 describe("a connection string that is right", () => {
     for (const [text, shown] of [
         [`postgresql://me:${BEGIN}%40${END}@db.invalid:5433/app?sslmode=require&application_name=a%20b`, "user=me password=*** dbname=app host=db.invalid port=5433"],
