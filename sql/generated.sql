@@ -49,6 +49,15 @@ BEGIN
 END
 $$;
 
+-- Schema and name of a table, as they are.
+CREATE OR REPLACE FUNCTION tuplecast.table_now(relation oid) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
+AS $$
+BEGIN
+    RETURN parse_ident((pg_identify_object('pg_class'::regclass, relation, 0)).identity);
+END
+$$;
+
 -- Does this transaction see the table as it is? One with an old snapshot may not see an ALTER TABLE that was committed since, which is in force for it all the same.
 CREATE OR REPLACE FUNCTION tuplecast.sees_present(relation oid) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
@@ -244,18 +253,16 @@ DECLARE
     key_names constant text := (tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', caller)).names;
     old_values constant text := CASE WHEN type = 'UPDATE' AND options @> '{"old":true}' THEN 'o.member_values' ELSE 'NULL::pg_catalog.text[]' END;
     is_left constant boolean := type = 'DELETE' AND op = 'UPDATE';
-    table_schema text;
-    table_name text;
+    address constant text[] := tuplecast.table_now(relation);
 BEGIN
-    SELECT nspname, relname INTO table_schema, table_name FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace WHERE c.oid = relation;
     condition := coalesce(' WHERE ' || condition, '');
     IF caller = 'live' THEN
         RETURN format('SELECT pg_catalog.count(tuplecast.%s(%L, %L, %s, n.key_values, %s, n.member_values%s)) FROM %s%s', CASE WHEN is_left THEN 'send_left' ELSE 'send' END,
-                      channel, tuplecast.payload_head(table_schema, table_name, type, op), key_names, names, CASE WHEN is_left THEN '' ELSE ', ' || old_values END,
+                      channel, tuplecast.payload_head(address[1], address[2], type, op), key_names, names, CASE WHEN is_left THEN '' ELSE ', ' || old_values END,
                       source, condition);
     END IF;
     RETURN format('INSERT INTO tuplecast.log (channel, head, id_json, data, old, lost) SELECT %L, %L, tuplecast.id_text(%s, n.key_values), d.data, d.old, d.lost'
-                  ' FROM %s CROSS JOIN LATERAL tuplecast.%s(%s, n.member_values%s) d%s', channel, tuplecast.log_head(table_schema, table_name, type, op), key_names,
+                  ' FROM %s CROSS JOIN LATERAL tuplecast.%s(%s, n.member_values%s) d%s', channel, tuplecast.log_head(address[1], address[2], type, op), key_names,
                   source, CASE WHEN is_left THEN 'log_left' ELSE 'log_row' END, names, CASE WHEN is_left THEN '' ELSE ', ' || old_values END, condition);
 END
 $$;
@@ -277,6 +284,8 @@ BEGIN
         RETURN ARRAY[tuplecast.telling(caller, relation, options, new_only, NULL, 'INSERT', NULL)];
     ELSIF part = 'delete' THEN
         RETURN ARRAY[tuplecast.telling(caller, relation, options, old_only, NULL, 'DELETE', NULL)];
+    ELSIF part = 'key' AND tuplecast.key_columns(relation) IS NULL THEN
+        RETURN '{}'; -- it had one when the trigger was put
     ELSIF part = 'key' AND NOT row_level THEN
         RETURN ARRAY[tuplecast.telling(caller, relation, options, old_only, NULL, 'DELETE', 'UPDATE')];
     ELSIF part = 'key' THEN
@@ -413,8 +422,9 @@ BEGIN
         E'    memory pg_catalog.text;\n    number pg_catalog.text;\n    query pg_catalog.text;\n    told pg_catalog.bool := false;\nBEGIN\n',
         '    IF ' || settings_differ || E' THEN\n        settings := tuplecast.fix_settings();\n    END IF;\n',
         E'    <<changes>>\n    BEGIN\n    IF ',
-        CASE WHEN must_be_ours THEN format('TG_RELID OPERATOR(pg_catalog.=) %s::pg_catalog.oid AND TG_NAME OPERATOR(pg_catalog.=) %L::pg_catalog.name AND ',
-                                           relation, trigger_name) END,
+        -- A copy of the trigger on another table goes the general way. Row level triggers have clones on partitions.
+        CASE WHEN NOT by_row THEN format('TG_RELID OPERATOR(pg_catalog.=) %s::pg_catalog.oid AND ', relation) END,
+        CASE WHEN must_be_ours THEN format('TG_NAME OPERATOR(pg_catalog.=) %L::pg_catalog.name AND ', trigger_name) END,
         format('%L::pg_catalog.regclass IS NOT NULL AND tuplecast.is_current(%L, %L) THEN', relation, function_name, digest), E'\n        ',
         fast || E'\n        ', general,
         CASE WHEN must_be_ours THEN E'\n    ELSIF tuplecast.has_changed_rows(TG_RELID, TG_NAME) THEN\n' ELSE E'\n    ELSE\n' END,

@@ -104,9 +104,10 @@ BEGIN
 END
 $$;
 
--- The statements that make the parts of a trigger: for each part its function, unless that is what would be written now, and the trigger itself.
+-- The statements that make the parts of a trigger: for each part its function, unless that is what would be written now, and the trigger itself. Functions that are made
+-- by the statements `before` are taken.
 CREATE OR REPLACE FUNCTION tuplecast.part_statements(trigger_name text, wanted oid, channel text, operations text[], options jsonb, row_level boolean,
-                                                     OUT parts text[], OUT statements text[])
+                                                     before text[], OUT parts text[], OUT statements text[])
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -130,7 +131,6 @@ DECLARE
     event text;
     form text;
     function_name text;
-    taken text[] := '{}';
 BEGIN
     parts := CASE WHEN keys IS NULL THEN '{}' WHEN row_level THEN '{key,moves}' ELSE '{key}' END::text[]
              || ARRAY(SELECT lower(o COLLATE "C") FROM unnest(operations) WITH ORDINALITY AS u (o, i) ORDER BY i);
@@ -160,8 +160,7 @@ BEGIN
         IF this_part NOT IN ('moves', 'truncate') THEN
             SELECT p.function INTO function_name FROM tuplecast.parts p
              WHERE p.relation = wanted AND p.full_name = this_trigger AND p.function ~ ('^' || kind || '_[0-9]{1,6}$');
-            function_name := coalesce(function_name, tuplecast.free_function(kind, taken));
-            taken := taken || function_name;
+            function_name := coalesce(function_name, tuplecast.free_function(kind, before || statements));
         END IF;
         IF NOT EXISTS (SELECT FROM tuplecast.parts p JOIN pg_proc ON proname = p.function AND pronamespace = 'tuplecast'::regnamespace
                         WHERE p.relation = wanted AND p.full_name = this_trigger AND p.function = function_name
@@ -178,14 +177,16 @@ BEGIN
 END
 $$;
 
--- A function's name that no trigger has. Whoever asks has his turn.
-CREATE OR REPLACE FUNCTION tuplecast.free_function(kind text, taken text[]) RETURNS text
+-- A function's name that no trigger has, nor gets by these statements. Whoever asks has his turn.
+CREATE OR REPLACE FUNCTION tuplecast.free_function(kind text, statements text[]) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
-    RETURN (SELECT name FROM (SELECT kind || '_' || i AS name, i FROM generate_series(1, (SELECT count(*) FROM tuplecast.function) + cardinality(taken) + 1) i) c
-             WHERE name <> ALL (taken) AND NOT EXISTS (SELECT FROM tuplecast.function f WHERE f.name = c.name) ORDER BY i LIMIT 1);
+    RETURN (SELECT name FROM (SELECT kind || '_' || i AS name, i FROM generate_series(1, (SELECT count(*) FROM tuplecast.function) + cardinality(statements) + 1) i) c
+             WHERE NOT EXISTS (SELECT FROM unnest(statements) s WHERE starts_with(s, format('SELECT tuplecast.make_function(%L,', c.name)))
+               AND NOT EXISTS (SELECT FROM tuplecast.function f WHERE f.name = c.name)
+             ORDER BY i LIMIT 1);
 END
 $$;
 
@@ -261,9 +262,9 @@ EXCEPTION WHEN SQLSTATE 'TC000' THEN
 END
 $$;
 
--- The statements that make a trigger what it is to be, its old parts dropped; none when it is that already. Locks the table when there are any.
-CREATE OR REPLACE FUNCTION tuplecast.put_statements(found tuplecast.triggers, trigger_name text, wanted oid, channel text, operations text[], options jsonb, deadline timestamptz)
-    RETURNS text[]
+-- The statements that make a trigger what it is to be, its old parts dropped; none when it is that already. Locks the table when there are any. They are run behind those `before`.
+CREATE OR REPLACE FUNCTION tuplecast.put_statements(found tuplecast.triggers, trigger_name text, wanted oid, channel text, operations text[], options jsonb,
+                                                    before text[], deadline timestamptz) RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -272,7 +273,7 @@ DECLARE
     wanted_parts text[];
     statements text[];
 BEGIN
-    SELECT p.parts, p.statements INTO wanted_parts, statements FROM tuplecast.part_statements(trigger_name, wanted, channel, operations, options, row_level) p;
+    SELECT p.parts, p.statements INTO wanted_parts, statements FROM tuplecast.part_statements(trigger_name, wanted, channel, operations, options, row_level, before) p;
     IF found.relation IS NOT NULL AND found.channel = channel AND found.operations = operations AND found.options = options AND found.row_level = row_level
        AND found.enabled AND found.equal AND found.parts @> wanted_parts AND wanted_parts @> found.parts AND NOT tuplecast.keys_are_missed(wanted, trigger_name) IS TRUE
        AND array_to_string(statements, E'\n') !~ '(^|\n)SELECT tuplecast.make_function' THEN
@@ -295,14 +296,15 @@ BEGIN
 END
 $$;
 
--- A channel is live or durable: durable triggers silence the live ones on it. Moves all others along when `whole` is true, else refuses.
-CREATE OR REPLACE FUNCTION tuplecast.move_channel(trigger_name text, wanted oid, channel text, durable boolean, whole boolean, deadline timestamptz) RETURNS text[]
+-- A channel is live or durable: durable triggers silence the live ones on it. Moves all others along when `whole` is true, else refuses. Returns the statements that do it behind
+-- those that come before.
+CREATE OR REPLACE FUNCTION tuplecast.move_channel(trigger_name text, wanted oid, channel text, durable boolean, whole boolean, before text[], deadline timestamptz) RETURNS text[]
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     other tuplecast.triggers;
     options jsonb;
-    statements text[] := '{}';
+    statements text[] := before;
     kinds constant text[] := CASE WHEN durable THEN '{live,durable}' ELSE '{durable,live}' END;
     names text;
 BEGIN
@@ -317,7 +319,7 @@ BEGIN
                                                        AND (t.name, t.relation) <> (trigger_name, wanted) ORDER BY t.relation LOOP
         options := CASE WHEN durable THEN other.options || '{"durable":true}' ELSE other.options - 'durable' END;
         PERFORM tuplecast.check_table(other.relation, options);
-        statements := statements || tuplecast.put_statements(other, other.name, other.relation, channel, other.intended, options, deadline);
+        statements := statements || tuplecast.put_statements(other, other.name, other.relation, channel, other.intended, options, statements, deadline);
     END LOOP;
     RETURN statements;
 END
@@ -360,8 +362,8 @@ BEGIN
         RAISE duplicate_object USING MESSAGE = format('Trigger "%s" is on table "%s.%s".', name, found.schema, found."table"),
                                      HINT = 'Delete it first, or take another name.';
     END IF;
-    statements := tuplecast.put_statements(found, name, wanted, channel, operations, options, deadline)
-                  || tuplecast.move_channel(name, wanted, channel, options ? 'durable', coalesce((definition ->> 'whole_channel')::boolean, false), deadline);
+    statements := tuplecast.put_statements(found, name, wanted, channel, operations, options, '{}', deadline);
+    statements := tuplecast.move_channel(name, wanted, channel, options ? 'durable', coalesce((definition ->> 'whole_channel')::boolean, false), statements, deadline);
     IF statements = '{}' THEN
         answer := tuplecast.trigger_json(found);
     ELSE
