@@ -100,7 +100,7 @@ export class Field {
         this.#told = strikes.length;
         const short = (role) => role.replace(`_${this.database.name}`, "");
         const texts = [...new Set(found.map(({ how, as, of }) => `${how}: as ${short(as)} of ${short(of)}`))].sort();
-        const supers = await this.database.query("SELECT rolname FROM pg_roles WHERE rolsuper AND rolname <> 'postgres'");
+        const supers = await this.database.query("SELECT rolname FROM pg_roles WHERE rolsuper AND rolname = ANY ($1)", [Object.values(this.roles)]);
         return [...texts, ...supers.map(([name]) => `${short(name)} is a superuser`)];
     }
 
