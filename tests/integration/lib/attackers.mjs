@@ -114,6 +114,7 @@ export class Field {
             ...this.env,
             PGUSER: this.roles.gateway,
             TUPLECAST_TRIGGERS_TOKEN: TOKEN,
+            TUPLECAST_TRIGGERS_SCHEMAS: "app,public",
             TUPLECAST_TRIGGERS_DATABASE: `user=${this.roles.installer} dbname=${this.database.name}`,
         };
     }
@@ -162,11 +163,11 @@ export async function openField(t, { tuplecast = true } = {}) {
 export const watch = (table, more = {}) => ({ schema: "app", table, channel: `${table}_changes`, operations: OPERATIONS, ...more });
 
 /** Puts a trigger over REST, as the installer. */
-export function putOver(gateway, name, definition) {
+export function putOver(gateway, name, { schema, table, ...more }) {
     return gateway.get(`/triggers/${encodeURIComponent(name)}`, {
         method: "PUT",
         headers: { Authorization: `Bearer ${TOKEN}`, "Content-Type": "application/json" },
-        body: JSON.stringify(definition),
+        body: JSON.stringify({ table: `${schema}.${table}`, ...more }),
     });
 }
 
