@@ -6,12 +6,14 @@ import path from "node:path";
 
 const ROOT = path.resolve(import.meta.dirname, "../../..");
 
-/** The names of all functions that our scripts and sessions could call. */
+/** The names of all functions that our scripts and sessions could call, and of arguments that they name, as function.argument. */
 async function calledNames() {
     const names = new Set();
     for (const [dir, pattern] of [["sql", /\.sql$/], ["src/postgres", /\.c$/]])
         for (const file of await readdir(path.join(ROOT, dir)))
-            if (pattern.test(file)) for (const [, name] of (await readFile(path.join(ROOT, dir, file), "utf8")).matchAll(/\b([a-z_][a-z_0-9]*)\(/g)) names.add(name);
+            if (pattern.test(file))
+                for (const [, name, argument] of (await readFile(path.join(ROOT, dir, file), "utf8")).matchAll(/\b([a-z_][a-z_0-9]*)\((?:([a-z_]+) =>)?/g))
+                    names.add(name).add(argument ? `${name}.${argument}` : name);
     return [...names];
 }
 
@@ -131,6 +133,7 @@ const NEAR_FUNCTIONS = `
             -- One argument that is named, where the others have defaults.
             IF one.pronargdefaults > 0 AND one.proargnames IS NOT NULL THEN
                 FOR i IN 1 .. one.pronargs LOOP
+                    CONTINUE WHEN concat(one.proname, '.', one.proargnames[i]) <> ALL (string_to_array(current_setting('hijack.names'), ' '));
                     FOREACH near IN ARRAY '{int4,int8,numeric,text}'::text[] LOOP
                         BEGIN
                             EXECUTE format('CREATE FUNCTION @schema.%I(%I %s) RETURNS %s LANGUAGE plpgsql AS %L', one.proname, one.proargnames[i], near, one.result,
