@@ -4,7 +4,7 @@
 // it, each strike tries to take back what a SET ROLE hid, and to make the stranger a superuser.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import path from "node:path";
 import pg from "pg";
 import { createDatabase } from "./database.mjs";
@@ -15,6 +15,7 @@ import { until } from "./until.mjs";
 export const TOKEN = "correct-horse-battery-staple-0123456789";
 export const PATIENCE_MS = 60_000;
 const SERVER_LOG = path.join(process.env.TUPLECAST_TEST_PGDATA, "../postgres.log");
+const CHUNK_BYTES = 2 ** 26;
 const TEXT_ONLY = { getTypeParser: () => (value) => value };
 
 /** What each role may do beside logging in; the schema `app` has the tables that are watched. */
@@ -52,7 +53,9 @@ const STRIKE = `
 
 /** A database of its own, with the roles in it. */
 export class Field {
-    #told = 0;
+    #strikes = [];
+    #read = 0; // of the server's log
+    #told = 0; // of the strikes
 
     constructor(database) {
         this.database = database;
@@ -83,10 +86,23 @@ export class Field {
         }
     }
 
-    /** Who ran the attackers' code: {how, as, of}. */
+    /** Who ran the attackers' code: {how, as, of}, each of these once for all times that are read together. */
     async strikes() {
-        const log = await readFile(SERVER_LOG, "utf8");
-        return [...log.matchAll(new RegExp(`struck in ${this.database.name}: (.*) as (\\S+) of (\\S+)$`, "gm"))].map(([, how, as, of]) => ({ how, as, of }));
+        const log = await open(SERVER_LOG);
+        const { size } = await log.stat();
+        while (this.#read < size) {
+            const { buffer, bytesRead } = await log.read({ buffer: Buffer.alloc(Math.min(size - this.#read, CHUNK_BYTES)), position: this.#read });
+            const end = buffer.subarray(0, bytesRead).lastIndexOf("\n") + 1;
+            if (end === 0) break;
+            this.#read += end;
+            const lines = buffer.subarray(0, end).toString().matchAll(new RegExp(`struck in ${this.database.name}: (.* as \\S+ of \\S+)$`, "gm"));
+            for (const line of new Set([...lines].map(([, line]) => line))) {
+                const [, how, as, of] = /^(.*) as (\S+) of (\S+)$/.exec(line);
+                this.#strikes.push({ how, as, of });
+            }
+        }
+        await log.close();
+        return this.#strikes;
     }
 
     /**
