@@ -21,13 +21,13 @@ const VARIANTS = {
 };
 const COLUMNS = `id integer PRIMARY KEY, m types.mood, d types.nice, c types.code, p types.pair, n types.nested, ms types.mood[], ps types.pair[], r types.span, h types.holder`;
 const ROW = `'calm'::types.mood, 'calm'::types.nice, 'x'::types.code, ROW(1, 'a')::types.pair, ROW(ROW(1, 'a')::types.pair, 'calm')::types.nested, '{calm}'::types.mood[],
-    ARRAY[ROW(1, 'a')::types.pair], '[calm,cross]'::types.span, ROW('{calm}'::types.mood[], '[calm,cross]'::types.span)::types.holder`;
+    ARRAY[ROW(1, 'a')::types.pair], '[calm,cross]'::types.span, ROW('{calm}'::types.inner_mood[], '[calm,cross]'::types.span)::types.holder`;
 
 const TYPES = [
     "CREATE FUNCTION types.check_it(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN evil.strike('check'); END $$",
-    "CREATE TYPE types.mood AS ENUM ('calm', 'cross')", "CREATE DOMAIN types.nice AS types.mood CHECK (types.check_it(VALUE::text))",
-    "CREATE DOMAIN types.code AS text CHECK (types.check_it(VALUE))", "CREATE TYPE types.pair AS (a integer, b text)", "CREATE TYPE types.nested AS (p types.pair, m types.mood)",
-    "CREATE TYPE types.span AS RANGE (SUBTYPE = types.mood)", "CREATE TYPE types.holder AS (ms types.mood[], r types.span)",
+    "CREATE TYPE types.mood AS ENUM ('calm', 'cross')", "CREATE TYPE types.inner_mood AS ENUM ('calm', 'cross')", "CREATE DOMAIN types.nice AS types.mood CHECK (types.check_it(VALUE::text))",
+    "CREATE DOMAIN types.code AS text CHECK (types.check_it(VALUE))", "CREATE TYPE types.pair AS (a integer, b text)", "CREATE TYPE types.nested AS (p types.pair, m types.inner_mood)",
+    "CREATE TYPE types.span AS RANGE (SUBTYPE = types.mood)", "CREATE TYPE types.holder AS (ms types.inner_mood[], r types.span)",
     // What the code of a cast leaves behind, for later; each attempt may fail. The deferred triggers are of a table of its own, and of one of the session.
     "CREATE TABLE types.later (id integer)", "GRANT INSERT ON types.later TO PUBLIC",
     "CREATE FUNCTION types.strike_later() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.strike('deferred trigger'); RETURN NULL; END $$",
@@ -36,15 +36,15 @@ const TYPES = [
      DECLARE attempt text;
      BEGIN
          FOREACH attempt IN ARRAY ARRAY[
-             $$SELECT set_config('transaction_read_only', 'off', false)$$, $$SET TRANSACTION READ WRITE$$,
+             $$SELECT pg_catalog.set_config('transaction_read_only', 'off', false)$$, $$SET TRANSACTION READ WRITE$$,
              $$DECLARE held CURSOR WITH HOLD FOR SELECT evil.strike('held cursor')$$,
              $$INSERT INTO types.later VALUES (1)$$, $$INSERT INTO pg_temp.later VALUES (1)$$,
              $$CREATE TEMP VIEW changed_rows AS SELECT evil.strike('view left behind')$$,
              $$INSERT INTO tuplecast.log (channel, head, id_json, data) VALUES ('durable_changes', '"schema":"app","table":"durable","type":"INSERT","id":', '666', '{"id":666}')$$,
              $$ALTER FUNCTION tuplecast.value_json_as_nobody SECURITY INVOKER$$, $$DROP FUNCTION tuplecast.value_json_as_nobody$$,
              $$GRANT EXECUTE ON FUNCTION tuplecast.value_json_as_nobody TO PUBLIC$$, $$ALTER ROLE tuplecast_nobody SUPERUSER$$, $$GRANT tuplecast_nobody TO PUBLIC$$,
-             $$SELECT set_config('DateStyle', 'German', false), set_config('bytea_output', 'escape', false), set_config('standard_conforming_strings', 'off', false)$$,
-             $$SELECT set_config('search_path', 'evil, pg_catalog, public', false)$$]
+             $$SELECT pg_catalog.set_config('DateStyle', 'German', false), pg_catalog.set_config('bytea_output', 'escape', false), pg_catalog.set_config('standard_conforming_strings', 'off', false)$$,
+             $$SELECT pg_catalog.set_config('search_path', 'evil, pg_catalog, public', false)$$]
          LOOP
              BEGIN
                  EXECUTE attempt;
@@ -55,12 +55,12 @@ const TYPES = [
     `CREATE FUNCTION types.raise_it() RETURNS void LANGUAGE plpgsql AS $$
      DECLARE state text := coalesce(pg_catalog.current_setting('types.raise', true), '');
      BEGIN
-         IF state = 'recursion' THEN PERFORM types.raise_it();
-         ELSIF state = 'division' THEN PERFORM 1 / 0;
-         ELSIF state <> '' THEN RAISE 'raised by a cast' USING ERRCODE = state; END IF;
+         IF state OPERATOR(pg_catalog.=) 'recursion' THEN PERFORM types.raise_it();
+         ELSIF state OPERATOR(pg_catalog.=) 'division' THEN PERFORM 1 OPERATOR(pg_catalog./) 0;
+         ELSIF state OPERATOR(pg_catalog.<>) '' THEN RAISE 'raised by a cast' USING ERRCODE = state; END IF;
      END $$`,
 ];
-const BASES = ["mood", "pair", "nested", "span", "holder"];
+const BASES = ["mood", "inner_mood", "pair", "nested", "span", "holder"];
 const CASTS = BASES.flatMap((type) => [
     ...["json", "jsonb", "text"].flatMap((target) => [
         `CREATE FUNCTION types.${type}_${target}(types.${type}) RETURNS ${target} LANGUAGE plpgsql AS $$ BEGIN
@@ -124,13 +124,13 @@ for (const when of ["before", "after"])
                     await write(client, table);
                     await client.query("SELECT 1");
                     // Where no rights of ours are at work, a cast runs as under any trigger: as the writer, whoever that is.
-                    const found = (await gains()).filter((gain) => more.durable || !/^(cast of (pair|nested|span|holder)|deferred|held|view).* as postgres of postgres$/.test(gain));
+                    const found = (await gains()).filter((gain) => more.durable || !/^(cast of (inner_mood|pair|nested|span|holder)|deferred|held|view).* as postgres of postgres$/.test(gain));
                     assert.deepEqual(found.filter((gain) => !/^stranger is/.test(gain) || more.durable), []);
                     await database.query(`ALTER ROLE ${field.roles.stranger} NOSUPERUSER`);
                     assert.equal(await sources(), before, "our functions are as they were");
-                    const events = more.durable ? (await stream.messages(122, PATIENCE_MS)).map(({ json }) => json) : await listener.events();
-                    assert.equal(events.length, 122);
-                    assert.deepEqual([...new Set(events.map(({ type, id }) => `${type} ${id}`))].length, 3 * 40 - 0, "each change of each row");
+                    const events = more.durable ? (await stream.messages(121, PATIENCE_MS)).map(({ json }) => json) : await listener.events();
+                    assert.equal(events.length, 121);
+                    assert.deepEqual([...new Set(events.map(({ type, id }) => `${type} ${id}`))].length, 120, "each change of each row");
                     const labels = new Set(events.map(({ data }) => data?.m).filter((label) => label !== undefined));
                     assert.ok(more.columns && !more.columns.includes("m") ? labels.size === 0 : [...labels].join() === "calm", `labels: ${[...labels]}`);
                     stream?.close();

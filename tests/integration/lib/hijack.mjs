@@ -93,9 +93,11 @@ const EQUAL_FUNCTIONS = `
             BEGIN
                 EXECUTE format('CREATE FUNCTION @schema.%I(%s) RETURNS %s %s LANGUAGE plpgsql AS %L', one.proname, array_to_string(one.types, ', '),
                                CASE WHEN one.proretset THEN 'SETOF' ELSE '' END, one.result,
-                               format('BEGIN PERFORM evil.strike(%L); RETURN %s; END', format('function %s', one.oid::regprocedure),
-                                      CASE WHEN one.proretset OR one.result = 'void' THEN '' ELSE format('pg_catalog.%I(%s)', one.proname,
-                                           (SELECT string_agg('$' || i, ', ' ORDER BY i) FROM generate_series(1, one.pronargs) i)) END));
+                               format(CASE WHEN one.proretset THEN 'BEGIN PERFORM evil.strike(%L); RETURN; END'
+                                           WHEN one.result = 'void' THEN 'BEGIN PERFORM evil.strike(%L); PERFORM pg_catalog.%I(%s); END'
+                                           ELSE 'BEGIN PERFORM evil.strike(%L); RETURN pg_catalog.%I(%s); END' END,
+                                      format('function %s', one.oid::regprocedure), one.proname,
+                                      (SELECT string_agg('$' || i, ', ' ORDER BY i) FROM generate_series(1, one.pronargs) i)));
             EXCEPTION WHEN invalid_function_definition OR feature_not_supported OR syntax_error THEN NULL;
             END;
         END LOOP;
