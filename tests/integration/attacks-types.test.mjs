@@ -222,7 +222,8 @@ test("what a cast raises does not fail the writer, and says `cut`", LIMITS, asyn
             try {
                 await writer.query(`INSERT INTO app.${table} SELECT 1, ${ROW}`);
                 const [event] = more.durable ? (await stream.messages(1, 10_000)).map(({ json }) => json) : await listener.events();
-                if (event?.id !== 1 || !event.cut?.some((member) => /^data(\.p)?$/.test(member))) failed.push(`${name}, ${state}: ${JSON.stringify(event)}`);
+                const wanted = !more.columns || more.columns.includes("n"); // the column whose cast is called
+                if (event?.id !== 1 || (wanted && !event.cut?.some((member) => /^data(\.n)?$/.test(member)))) failed.push(`${name}, ${state}: ${JSON.stringify(event)}`);
             } catch (error) {
                 failed.push(`${name}, ${state}: ${error.message}`);
             }
