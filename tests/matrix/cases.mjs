@@ -82,14 +82,14 @@ export class Cases {
         const encoding = pick(world.encodings);
         const session = pick(this.sessions);
         const role = session.needs ? "superuser" : pick(Object.keys(ROLES).filter((one) => !program.alters || one !== "writer"));
-        const layout = pick(LAYOUTS.filter((one) => (one !== "virtual" || world.version >= 180000) && (one !== "wide" || !program.shapes)));
+        const layout = pick(LAYOUTS.filter((one) => (one !== "virtual" || world.version >= 180000) && (one !== "wide" || !(program.shapes || program.light))));
         const wide = layout === "wide";
         const shape = wide ? "plain" : pick(program.shapes ?? Object.keys(SHAPES).concat(Array(5).fill("plain")));
         const key = this.#pickKey(program, shape, random);
-        const values = this.#pickValues(encoding, wide ? 1 : 1 + Math.floor(random() * 4), random);
+        const values = this.#pickValues(encoding, wide ? 1 : 1 + Math.floor(random() * 4), random, program.light);
         const size = pick(wide ? [1, 2] : values.some(({ big }) => big) ? [1, 16, 17] : [1, 1, 16, 17, 17, 1000]);
         const given = { seed: Math.floor(random() * 2 ** 31), program: program.name, encoding, session: session.name, role, layout, shape, key, types: values.map(({ name }) => name), size, odd: random() < 0.5, oddChannel: random() < 0.3 };
-        given.kinds = this.#pickDefinitions(random);
+        given.kinds = this.#pickDefinitions(random, program.prepares);
         given.pairs = pairsOf(given);
         return given;
     }
@@ -104,21 +104,22 @@ export class Cases {
         return pickFrom(random)(liked.length > 0 && random() < 0.6 ? liked : names);
     }
 
-    #pickValues(encoding, count, random) {
-        const fit = this.types.filter(({ encodings }) => !encodings || encodings.includes(encoding));
+    #pickValues(encoding, count, random, light) {
+        const fit = this.types.filter(({ encodings, big }) => (!encodings || encodings.includes(encoding)) && !(light && big));
         const found = new Set();
         while (found.size < count) found.add(pickFrom(random)(fit));
         return [...found];
     }
 
-    #pickDefinitions(random) {
+    #pickDefinitions(random, prepares) {
         const pick = pickFrom(random);
         const names = Object.keys(DEFINITIONS);
+        const live = !prepares;
         const both = random() < 0.7;
         const first = random() < 0.5;
         return [
-            ...(both || first ? [`live ${pick(names)}`] : []),
-            ...(both || !first ? [`durable ${pick(names)}`] : []),
+            ...(live && (both || first) ? [`live ${pick(names)}`] : []),
+            ...(!live || both || !first ? [`durable ${pick(names)}`] : []),
         ];
     }
 }

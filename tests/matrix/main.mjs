@@ -1,6 +1,7 @@
 // scripts/matrix starts this with a private PostgreSQL.
 
 import { parseArgs } from "node:util";
+import { runAllLarge } from "./large.mjs";
 import { runMatrix, summary } from "./matrix.mjs";
 import { World } from "./world.mjs";
 
@@ -13,6 +14,9 @@ const { values } = parseArgs({
         minutes: { type: "string" },
         shrink: { type: "string", default: "20" },
         "no-large": { type: "boolean", default: false },
+        "only-large": { type: "boolean", default: false },
+        prepared: { type: "boolean", default: false },
+        bounded: { type: "boolean", default: false }, // the cases of sql-matrix.test.mjs
     },
 });
 
@@ -33,13 +37,27 @@ function stopper() {
     };
 }
 
+const command = `scripts/matrix${process.env.TUPLECAST_TEST_POSTGRES ? ` --postgres ${process.env.TUPLECAST_TEST_POSTGRES}` : ""}`;
 let failed = 0;
+const one = { seed, full: !values.bounded, only: values.only, say, shrinkMax: Number(values.shrink), command };
 try {
-    for (const options of [{ encodings: ["UTF8", "LATIN1"] }]) {
-        const world = await World.open(t, options);
+    if (!values["only-large"]) {
+        const world = await World.open(t, { encodings: ["UTF8", "LATIN1"] });
         for (const lack of world.lacks) say(`Left out: ${lack}.`);
-        const result = await runMatrix(world, { seed, full: true, only: values.only, program: values.program, stop: stopper(), say, shrinkMax: Number(values.shrink), command: "scripts/matrix" });
+        const result = await runMatrix(world, { ...one, program: values.program, stop: stopper() });
         say(summary(result));
+        failed += result.failed;
+    }
+    if (!values.only && !values.program && !values["no-large"]) {
+        const world = await World.open(t, {});
+        failed += (await runAllLarge(world.places.UTF8, { say })).length;
+    }
+    if (!values["only-large"] && (!values.only || values.prepared)) {
+        // Where prepared transactions are allowed, a writer never sends a NOTIFY that only wakes.
+        const world = await World.open(t, { preparedTransactions: 10 });
+        let count = 0;
+        const result = await runMatrix(world, { ...one, program: values.program ?? "PREPARE", stop: () => ++count > 60, command: `${command} --prepared` });
+        say(`With prepared transactions, ${summary(result)}`);
         failed += result.failed;
     }
 } catch (error) {

@@ -9,7 +9,7 @@ import { CHANNELS } from "./world.mjs";
  * only: the number of a case, or a text that its description contains. stop(cases, proposal): no more. say: takes lines. Resolves with {run, kinds: Map of signature to
  * {count, first}}.
  */
-export async function runMatrix(world, { seed, full = false, only, program, stop, say, shrinkMax = 3, command }) {
+export async function runMatrix(world, { seed, full = false, only, program, stop, say, shrinkMax = 3, command, slowMs = 10_000 }) {
     world.channels = CHANNELS;
     const cases = new Cases(seed, world, { full, program });
     const kinds = new Map();
@@ -21,7 +21,10 @@ export async function runMatrix(world, { seed, full = false, only, program, stop
         if (number && proposal.number !== number) continue;
         const made = build(proposal, { full, channels: CHANNELS });
         if (only && !number && !describe(made).includes(only)) continue;
+        const begin = performance.now();
         const outcome = await runCase(world, made);
+        const ms = performance.now() - begin;
+        if (ms > slowMs) say(`case ${proposal.number} took ${Math.round(ms)} ms: ${describe(made)}`);
         result.run++;
         if (outcome.failures.length === 0) continue;
         result.failed++;

@@ -30,6 +30,7 @@ export function recordFunction(table, definition, at, schema) {
     const where = (row) => (definition.where ?? []).map((item) => `COALESCE(${condition(table, item, row)}, false)`).join(" AND ") || "true";
     const differs = table.told.map(({ name }) => `NOT (ROW(OLD.${ident(name)})::record OPERATOR(pg_catalog.*=) ROW(NEW.${ident(name)})::record)`);
     return `CREATE OR REPLACE FUNCTION ${ident(schema)}.record_${at}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER ${FIXED_CLAUSES} AS $record$
+-- ${table.altered ?? 0}
 BEGIN
     IF TG_OP = 'INSERT' THEN
         INSERT INTO matrix.record (definition, op, new, new_in) VALUES (${at}, TG_OP, ${array("NEW")}, ${where("NEW")});

@@ -7,8 +7,10 @@ import { contentsFunction, recordFunction, recordTriggers } from "./recorder.mjs
 import { ROLES } from "./sessions.mjs";
 import { PATIENCE_MS } from "./world.mjs";
 
+/** The one with triggers, the one without, and the one that records. */
 const COPIES = ["own", "twin", "rec"];
 let runs = 0;
+let alterations = 0;
 
 /** What a statement came to, without what may differ: {error} or {rows}. */
 async function attempt(client, sql, schemas) {
@@ -36,15 +38,17 @@ class Run {
         this.id = ++runs;
         this.schemas = { own: `c${this.id}`, twin: `c${this.id}_twin`, rec: `c${this.id}_rec` };
         this.records = made.definitions.map(() => []);
-        this.functions = [];
+        this.recorded = undefined;
     }
 
     fail(kind, text, statement) {
         this.failures.push({ kind, text, statement });
     }
 
+    /** Those that may stand in messages, the longest first; a schema may have been renamed. */
     get schemaNames() {
-        return Object.values(this.schemas).sort((a, b) => b.length - a.length);
+        const names = COPIES.map((copy) => `c${this.id}${copy === "own" ? "" : `_${copy}`}`);
+        return [...names.map((name) => `${name}'s`), ...names].sort((a, b) => b.length - a.length);
     }
 
     async administer(copy, sql) {
@@ -150,16 +154,19 @@ class Run {
     async #follow(step, { error, last }, sql) {
         if (!error && step.change) {
             step.change(this.table);
+            this.table.altered = ++alterations;
+            // What another session committed, no rollback of the writer's takes back.
+            if (step.admin) this.atBegin = this.table.clone();
             this.changed = true;
         }
         if (!error && step.movesSchema) for (const copy of COPIES) this.schemas[copy] = `${this.schemas[copy]}'s`;
         if (/^ROLLBACK TO a$/.test(sql) && !error) this.table = this.atSavepoint.clone();
         else if (last === "ROLLBACK" && !/^ROLLBACK (TO|PREPARED)/.test(sql) && this.atBegin) this.table = this.atBegin.clone();
         for (const [at, definition] of this.made.definitions.entries()) {
-            const text = recordFunction(this.table, definition, at, this.schemas.rec);
-            if (this.functions[at] !== text && (this.functions[at] || this.changed)) await this.administer("rec", text).then(({ error: wrong }) => wrong && this.fail("harness", wrong));
-            this.functions[at] = text;
+            // A record's columns may have other types than those that a session planned for: only a new function is surely planned anew.
+            if (this.table.altered !== this.recorded) await this.administer("rec", recordFunction(this.table, definition, at, this.schemas.rec)).then(({ error: wrong }) => wrong && this.fail("harness", wrong));
         }
+        this.recorded = this.table.altered;
     }
 
     async contents(copy) {

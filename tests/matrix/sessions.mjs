@@ -31,7 +31,7 @@ export const SESSIONS = [
     session("strange search_path", { search_path: '"$user", nowhere, kinds, pg_temp' }),
     session("plan_cache_mode generic", { plan_cache_mode: "force_generic_plan" }),
     session("plan_cache_mode custom", { plan_cache_mode: "force_custom_plan" }),
-    session("jit for everything", { jit: "on", jit_above_cost: "0", jit_inline_above_cost: "0", jit_optimize_above_cost: "0" }),
+    session("jit for everything", { jit: "on", jit_above_cost: "0", jit_inline_above_cost: "-1", jit_optimize_above_cost: "-1" }),
     session("no plans but the odd ones", { enable_seqscan: "off", enable_hashagg: "off", enable_hashjoin: "off", enable_sort: "off", enable_material: "off", enable_nestloop: "off" }),
     session("little memory", { work_mem: "64kB", temp_buffers: "800kB", hash_mem_multiplier: "1" }),
     session("joins as written", { from_collapse_limit: "1", join_collapse_limit: "1", geqo: "on", geqo_threshold: "2" }),

@@ -125,7 +125,7 @@ export class Table {
             } else {
                 statements.push(`CREATE TABLE ${part(at)} PARTITION OF ${path} ${bounds}`);
             }
-            if (shape.leafKeys && primary) statements.push(`ALTER TABLE ${part(at)} ADD ${primary}`);
+            if (shape.leafKeys && primary) statements.push(`ALTER TABLE ${part(at)} ADD ${primary.replace("the_key", `key_of_${at}`)}`);
         }
         if (keyKind.replica && this.key) {
             statements.push(`CREATE UNIQUE INDEX replica_u ON ${path} (${list(this.key)})`);
