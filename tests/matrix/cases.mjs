@@ -136,7 +136,7 @@ export function build(given, { full = false, channels }) {
     const random = dice(given.seed);
     const pick = pickFrom(random);
     const program = PROGRAMS.find(({ name }) => name === given.program) ?? given.ownProgram;
-    const names = columnNames(given, pick, random);
+    const names = columnNames(given, dice(given.seed + 1));
     const types = given.types.map((name) => TYPES.find((type) => type.name === name));
     const values = types.map((type) => ({ name: names.next("v"), type }));
     const int = TYPES.find(({ name }) => name === "int4");
@@ -158,10 +158,11 @@ export function build(given, { full = false, channels }) {
     if (program.fixesColumns) table.pinned = table.columns.map(({ name }) => name);
     const steps = program.steps({ random, size: given.size, table, definitions, full });
     table.fixedSchema = program.fixesSchema;
-    return { ...given, table, definitions, steps, session: SESSIONS.find(({ name }) => name === given.session), program };
+    return { ...given, given, table, definitions, steps, session: SESSIONS.find(({ name }) => name === given.session), program };
 }
 
-function columnNames(given, pick, random) {
+function columnNames(given, random) {
+    const pick = pickFrom(random);
     const used = new Set(["part0", "things", "with_default", "p", "up"]);
     const odd = ODD_NAMES.filter((name) => !/^(added|renamed|w\d)/.test(name));
     return {

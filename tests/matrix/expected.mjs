@@ -162,53 +162,49 @@ export function short(text) {
 export function compareEvents(groups, came, definition) {
     let at = 0;
     for (const { statement, events } of groups) {
-        const own = came.slice(at, at + events.length);
-        at += events.length;
-        const failure = compareStatement(events, own, definition);
-        if (failure) return [{ ...failure, statement }];
+        const { failure, taken } = compareStatement(events, came.slice(at), definition);
+        if (failure) return [{ kind: "events", text: failure, statement }];
+        at += taken;
     }
     const next = came[at];
     return next ? [{ kind: "events", text: `an event too many: ${short(JSON.stringify(next))}`, statement: groups.at(-1)?.statement }] : [];
 }
 
+const what = (event) => `${event.type}${event.op && event.op !== event.type ? ` by ${event.op}` : ""} of ${short(event.id)}`;
+const GONE = "DELETE by UPDATE";
+
 /**
- * The keys that are gone come first, in the order of their rows; the others of one operation in the order of theirs. Operations of one statement (MERGE, upserts)
- * may come one after the other; the replay sees whether that is right.
+ * Takes from the events that came those of one statement: {taken, failure}. The events of one kind come in the order of their rows, but for keys that are gone. Kinds may come
+ * one after the other, as statement triggers of MERGE and of upserts do; the replay sees whether that is right. A key that another row of the statement has moved
+ * into need not be told as gone.
  */
 function compareStatement(events, came, definition) {
-    const what = (event) => `${event.type}${event.op && event.op !== event.type ? ` by ${event.op}` : ""} of ${short(event.id)}`;
-    const isKey = (event) => event.type === '"DELETE"' && event.op === '"UPDATE"';
-    const lane = (event) => `${JSON.parse(event.type)} ${event.op ? JSON.parse(event.op) : ""}`;
-    const wantedLane = ({ type, op, part }) => `${type} ${op && op !== type ? op : ""}${part === "never" ? "" : ""}`;
-    const lanes = new Map();
-    for (const event of events) {
-        const name = wantedLane(event);
-        if (!lanes.has(name)) lanes.set(name, []);
-        lanes.get(name).push(event);
-    }
-    const places = new Map([...lanes.keys()].map((name) => [name, 0]));
-    // The two kinds of DELETE by UPDATE are in one lane, in either order.
-    const gone = lanes.get("DELETE UPDATE");
+    const kindOf = ({ type, op }) => (op && op !== type ? `${type} by ${op}` : type);
+    const lanes = Object.groupBy(events, kindOf);
+    const movedInto = new Set(events.filter(({ part, type }) => part === "change" && type !== "DELETE").map(({ id }) => id));
+    const isNeeded = (event) => kindOf(event) !== GONE || !movedInto.has(event.id);
+    let needed = events.filter(isNeeded).length;
+    let taken = 0;
     for (const event of came) {
-        const name = lane(event);
-        if (isKey(event) && gone) {
-            const index = gone.findIndex((wanted) => !difference(event, wanted, definition));
-            if (index < 0) return { kind: "events", text: `${what(event)} came, where one of ${gone.slice(0, 5).map(what).join(", ")} should: ${difference(event, gone[0], definition)}` };
-            gone.splice(index, 1);
-            places.set(name, 0);
-            continue;
+        const lane = lanes[kindOf({ type: JSON.parse(event.type), op: event.op && JSON.parse(event.op) })] ?? [];
+        const isGone = lane === lanes[GONE];
+        const index = isGone ? lane.findIndex((wanted) => !difference(event, wanted, definition)) : 0;
+        const wanted = lane[Math.max(index, 0)];
+        if (!wanted || index < 0) {
+            if (needed === 0) break;
+            const all = Object.values(lanes).flat().slice(0, 5).map(what).join(", ");
+            return { failure: `${what(event)} came, where one of ${all} should${wanted ? `: ${difference(event, wanted, definition)}` : ""}` };
         }
-        const wanted = lanes.get(name)?.[places.get(name)];
-        if (!wanted) return { kind: "events", text: `${what(event)} came, and is not wanted here; what is wanted: ${events.slice(0, 5).map(what).join(", ")}` };
-        places.set(name, places.get(name) + 1);
         const wrong = difference(event, wanted, definition);
-        if (wrong) return { kind: "events", text: `${what(wanted)}: ${wrong}` };
+        if (wrong && needed === 0) break;
+        if (wrong) return { failure: `${what(wanted)}: ${wrong}` };
+        lane.splice(index, 1);
+        if (isNeeded(wanted)) needed--;
+        taken++;
     }
-    if (came.length < events.length) {
-        const missing = [...lanes].map(([name, all]) => all[name === "DELETE UPDATE" ? 0 : places.get(name)]).find(Boolean);
-        return { kind: "events", text: `only ${came.length} of ${events.length} events came; missing is ${missing ? what(missing) : "one"}` };
-    }
-    return undefined;
+    if (needed === 0) return { taken };
+    const missing = Object.values(lanes).flat().find(isNeeded);
+    return { failure: `only ${taken} of ${events.length} events came; missing is ${what(missing)}` };
 }
 
 /**

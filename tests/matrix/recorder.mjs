@@ -49,9 +49,11 @@ $record$`;
 
 export function recordTriggers(table, definition, at, schema) {
     const on = `${ident(schema)}.${ident(table.watched())}`;
+    // A statement counts that names what can change what is told.
+    const counts = definition.update_of && [...new Set([...definition.update_of, ...(definition.where ?? []).map(({ column }) => column), ...(table.key ?? [])])];
     const rows = ["INSERT", "UPDATE", "DELETE"]
         .filter((operation) => definition.operations.includes(operation))
-        .map((operation) => (operation === "UPDATE" && definition.update_of ? `UPDATE OF ${definition.update_of.map(ident).join(", ")}` : operation));
+        .map((operation) => (operation === "UPDATE" && counts ? `UPDATE OF ${counts.map(ident).join(", ")}` : operation));
     const statements = [];
     const add = (name, what, level) => {
         statements.push(`CREATE TRIGGER ${name}_${at} AFTER ${what} ON ${on} FOR EACH ${level} EXECUTE FUNCTION ${ident(schema)}.record_${at}()`);

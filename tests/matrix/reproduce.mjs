@@ -18,7 +18,7 @@ function* smaller(made, rebuild) {
     if (made.definitions.length > 1) for (const one of made.definitions) yield { ...made, definitions: [one] };
     for (const change of [{ size: 1 }, { size: 2 }, { odd: false }, { layout: "ordinary" }, { encoding: "UTF8" }]) {
         const [name] = Object.keys(change);
-        if (made[name] !== change[name] && (name !== "size" || change.size < made.size)) yield rebuild({ ...made, ...change });
+        if (made.given[name] !== change[name] && (name !== "size" || change.size < made.given.size)) yield rebuild({ ...made.given, ...change });
     }
     if (made.session.name !== SESSIONS[0].name) yield { ...made, session: SESSIONS[0] };
     if (made.role !== "superuser") yield { ...made, role: "superuser" };

@@ -64,9 +64,12 @@ export class Table {
             ...values.map((value) => ({ ...value, role: "value", sql: value.type.sql, json: value.type.json })),
             ...Array.from({ length: wide }, (_, at) => plain(`w${at}`, "wide")),
         ];
+        // The key is that of the table that the trigger is on: one that each partition has for itself is none of the whole.
         const hasKey = !kind.none && !this.shape.keyless;
         /** The columns that tell rows apart, as events' ids have them; null: none do. */
-        this.key = hasKey ? this.columns.filter(({ role }) => role === "key").map(({ name: n }) => n) : null;
+        const names = hasKey ? this.columns.filter(({ role }) => role === "key").map(({ name: n }) => n) : null;
+        this.key = this.shape.leafKeys ? null : names;
+        this.leafKey = this.shape.leafKeys ? names : null;
     }
 
     clone() {
@@ -103,7 +106,8 @@ export class Table {
         );
         const path = this.path(schema);
         const { shape, keyKind } = this;
-        const primary = this.key && !keyKind.replica ? `CONSTRAINT the_key PRIMARY KEY (${list(this.key)})${keyKind.deferrable ? " DEFERRABLE" : ""}` : undefined;
+        const own = this.key ?? this.leafKey;
+        const primary = own && !keyKind.replica ? `CONSTRAINT the_key PRIMARY KEY (${list(own)})${keyKind.deferrable ? " DEFERRABLE" : ""}` : undefined;
         const body = [...columns, ...(primary && !shape.leafKeys ? [primary] : [])].join(", ");
         const statements = [
             `CREATE ${shape.kind === "unlogged" ? "UNLOGGED " : ""}TABLE ${path} (${body})${shape.hashed ? ` PARTITION BY HASH (${ident(this.columns[0].name)})` : ""}`,

@@ -148,7 +148,7 @@ const OTHERS = [
         lost: (json) => (json === "null" ? "all" : undefined),
     }),
     card("own type whose cast needs rights", "kinds.guarded", ["'a'", "'b'"], { others: true, json: () => `'{"srid" : 4326}'`, lost: "rights" }),
-    card("own type whose cast gives null", "kinds.nothing", ["'a'"], { others: true, json: () => "NULL::pg_catalog.text" }),
+    card("own type whose cast gives null", "kinds.nothing", ["'a'"], { others: true, json: () => "NULL::pg_catalog.text", lost: "all" }),
     card("hstore", "ext.hstore", [`'a=>1, "b c"=>NULL'`, "''", "NULL"], { others: true, extension: "hstore" }),
     card("citext", "ext.citext", ["'Abc'", "'abc'", "NULL"], { others: true, extension: "citext" }),
     card("ltree", "ext.ltree", ["'a.b.c'", "NULL"], { others: true, extension: "ltree", json: label }),
