@@ -47,12 +47,11 @@ export class Cases {
     #random;
     #count = 0;
 
-    constructor(seed, world, { full = false, program } = {}) {
+    constructor(seed, world, { program } = {}) {
         this.seed = seed;
         this.world = world;
-        this.full = full;
         this.#random = dice(seed);
-        this.programs = PROGRAMS.filter(({ since, prepares, slow, name }) => (since ?? 0) <= world.version && Boolean(prepares) <= Boolean(world.preparedTransactions) && (full || !slow || name === "savepoints") && (!program || name.includes(program)));
+        this.programs = PROGRAMS.filter(({ since, prepares, name }) => (since ?? 0) <= world.version && Boolean(prepares) <= Boolean(world.preparedTransactions) && (!program || name.includes(program)));
         this.types = TYPES.filter(({ extension }) => !extension || world.extensions.includes(extension));
         this.sessions = SESSIONS.filter(({ locale }) => !locale || world.locales.includes(locale));
     }

@@ -11,7 +11,7 @@ import { CHANNELS } from "./world.mjs";
  */
 export async function runMatrix(world, { seed, full = false, only, program, stop, say, shrinkMax = 3, command, slowMs = 10_000 }) {
     world.channels = CHANNELS;
-    const cases = new Cases(seed, world, { full, program });
+    const cases = new Cases(seed, world, { program });
     const kinds = new Map();
     const result = { seed, run: 0, failed: 0, kinds, cases };
     const number = /^\d+$/.test(only ?? "") ? Number(only) : undefined;

@@ -205,7 +205,7 @@ END LOOP; END $do$`;
         }),
         remove(),
     ]),
-    program("savepoints", ({ full, random }) => [insert(1, 3), say("BEGIN"), savepoints(full && random() < 0.1 ? 10000 : 300, 100), say("COMMIT"), update(1)], { slow: true, light: true }),
+    program("savepoints", ({ full, random }) => [insert(1, 3), say("BEGIN"), savepoints(full && random() < 0.1 ? 10000 : 300, 100), say("COMMIT"), update(1)], { light: true }),
     program("read-only afterwards", ({ size }) => [say("BEGIN"), insert(1, size), update(1), say("SET TRANSACTION READ ONLY"), say("COMMIT"), say("BEGIN READ ONLY"), insert(5000, 5000), say("ROLLBACK"), remove()]),
     program("PREPARE TRANSACTION", ({ size }) => [
         say("BEGIN"), insert(1, size), update(1), step("prepare", (t, { schema }) => `PREPARE TRANSACTION '${schema}'`), insert(6000, 6001),
