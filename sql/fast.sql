@@ -170,7 +170,7 @@ BEGIN
                    replace(head, '%', '%%') || '%s,"id":' || key.id || ',"data":%s}', key.id_values, tuplecast.short_row(relation, alias, whole));
     long := CASE WHEN tuplecast.is_plain(relation)
                  THEN format('tuplecast.send_long(%L, %L, %s, %s OPERATOR(pg_catalog.>) 8000, %s)', channel, head, key.expression, bounds.texts, whole)
-                 ELSE format('(%s) IS NOT NULL', tuplecast.telling('live', relation, options, tuplecast.side_of('live', relation, options, format('(SELECT %s.*)', alias), 'n', false), NULL, operation, NULL)) END;
+                 ELSE format('(%s) IS NOT NULL', tuplecast.telling('live', relation, options, tuplecast.side_of(relation, options, format('(SELECT %s.*)', alias), 'n', false), NULL, operation, NULL)) END;
     IF row_level THEN
         RETURN format('IF %s(CASE WHEN %s OPERATOR(pg_catalog.<) %s THEN %s ELSE %s END) THEN EXIT changes; END IF;',
                       CASE WHEN part = 'update' THEN tuplecast.conditions(relation, options, 'NEW') || ' AND ' || tuplecast.conditions(relation, options, 'OLD') || ' AND ' END,
@@ -262,8 +262,8 @@ BEGIN
         EXIT changes;$fast$,
         fits, sent, channel, tuplecast.statement_head(relation, 'UPDATE'), number, tuplecast.short_values(relation, 'n', false),
         tuplecast.short_values(relation, 'o', false),
-        tuplecast.telling('live', relation, options, tuplecast.side_of('live', relation, options, '(SELECT n.*)', 'n', false) || ' CROSS JOIN '
-                          || tuplecast.side_of('live', relation, options, '(SELECT o.*)', 'o', false), NULL, 'UPDATE', NULL));
+        tuplecast.telling('live', relation, options, tuplecast.side_of(relation, options, '(SELECT n.*)', 'n', false) || ' CROSS JOIN '
+                          || tuplecast.side_of(relation, options, '(SELECT o.*)', 'o', false), NULL, 'UPDATE', NULL));
 END
 $$;
 

@@ -76,14 +76,38 @@ BEGIN
 END
 $$;
 
+-- Is the type one whose JSON is made by code of PostgreSQL's, or of a superuser's library, alone? Then what belongs to others has no part in it: only who owns a type can give it a
+-- cast to json, which to_json() would call, and a base type is a superuser's unless he gave it away. A composite type that a table uses cannot get other types into it.
+CREATE OR REPLACE FUNCTION tuplecast.is_safe(wanted oid) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    t record;
+BEGIN
+    SELECT y.oid, typtype, typbasetype, typrelid, CASE WHEN typlen = -1 AND typsubscript = 'array_subscript_handler'::regproc THEN typelem ELSE 0 END AS item, r.rolsuper,
+           c.relkind
+      INTO t FROM pg_type y LEFT JOIN pg_roles r ON r.oid = typowner LEFT JOIN pg_class c ON c.oid = typrelid WHERE y.oid = wanted;
+    RETURN CASE WHEN t.oid < 16384 THEN true
+                WHEN t.typtype = 'd' THEN tuplecast.is_safe(t.typbasetype)
+                WHEN t.item <> 0 THEN tuplecast.is_safe(t.item)
+                WHEN t.typtype = 'c' THEN t.relkind = 'c' AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = t.typrelid AND attnum > 0 AND NOT attisdropped
+                                                                                                    AND NOT tuplecast.is_safe(atttypid))
+                WHEN t.typtype = 'b' THEN coalesce(t.rolsuper, false) AND NOT EXISTS (
+                    SELECT FROM pg_cast JOIN pg_proc p ON p.oid = castfunc JOIN pg_language l ON l.oid = prolang
+                     WHERE castsource = t.oid AND casttarget = 'json'::regtype AND lanname NOT IN ('c', 'internal'))
+                ELSE false END;
+END
+$$;
+
 -- The columns that are sent: all, or those of `wanted`, in their order. Virtual generated columns are not: they do not exist in the rows that a trigger sees.
 --
--- `type` is what is left when domains and arrays are taken off, and decides the kind, which is how the column becomes JSON:
+-- `type` is what is left when domains and arrays are taken off, and decides the kind, which is how the column becomes JSON. None of them runs code that belongs to others.
 --   integer     as it stands
 --   builtin     by to_json(); PostgreSQL looks for casts of types with a number from 16384 on only, and there is none in it
 --   label       an enum: its label, whatever casts it has
---   text        a range of somebody's own, or an array of such or of enums: what its output function, one of PostgreSQL's, writes
---   foreign     anything else: its code is somebody else's
+--   safe        by to_json(), too, for types of extensions and for composite types (is_safe)
+--   record      another composite type: an object of its fields, each in the way of its own type
+--   text        anything else: what its output function writes, which only a superuser can make
 CREATE OR REPLACE FUNCTION tuplecast.columns_of(relation oid, wanted text[])
     RETURNS TABLE (place bigint, name text, kind text, type oid, declared oid, is_array boolean, length smallint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -103,8 +127,9 @@ BEGIN
     SELECT row_number() OVER (ORDER BY array_position(wanted, b.name), b.attnum), b.name,
            CASE WHEN b.type < 16384 THEN CASE WHEN NOT b.is_array AND b.type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'integer' ELSE 'builtin' END
                 WHEN t.typtype = 'e' AND NOT b.is_array THEN 'label'
-                WHEN t.typtype IN ('e', 'r', 'm') THEN 'text'
-                ELSE 'foreign' END,
+                WHEN tuplecast.is_safe(b.type) THEN 'safe'
+                WHEN t.typtype = 'c' AND NOT b.is_array THEN 'record'
+                ELSE 'text' END,
            b.type, b.declared, b.is_array, b.length
       FROM base b JOIN pg_type t ON t.oid = b.type
      WHERE b.name NOT LIKE '........pg.dropped.%' AND t.typtype <> 'd' AND NOT (t.typelem <> 0 AND t.typlen = -1 AND t.typsubscript = 'array_subscript_handler'::regproc);
@@ -128,6 +153,7 @@ AS $$
 BEGIN
     RETURN (SELECT json_build_array(relation, n.nspname, c.relname, c.relkind, tuplecast.key_columns(relation),
                                     EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND indimmediate),
+                                    (tuplecast.values_array(relation, NULL, 'r', false)).members,
                                     (SELECT json_agg(json_build_array(a.attname, a.attnum, a.atttypid, a.attgenerated) ORDER BY a.attnum) FROM pg_attribute a
                                       WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped))::text
               FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = relation);
@@ -152,7 +178,7 @@ BEGIN
                            ('lc_monetary', '{money}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''C'''),
                            ('search_path', '{regclass,regcollation,regconfig,regdictionary,regnamespace,regoper,regoperator,regproc,regprocedure,regrole,regtype}',
                             'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''pg_catalog''')) AS s (setting, types, condition)
-                ON c.type = ANY (s.types::oid[]) OR c.kind IN ('foreign', 'text') OR EXISTS (SELECT FROM pg_type t WHERE t.oid = c.type AND t.typtype = 'c')
+                ON c.type = ANY (s.types::oid[]) OR c.kind IN ('safe', 'record', 'text') OR EXISTS (SELECT FROM pg_type t WHERE t.oid = c.type AND t.typtype = 'c')
              WHERE wanted IS NULL OR c.name = ANY (wanted) OR c.name = ANY (tuplecast.key_columns(relation)));
 END
 $$;
@@ -161,41 +187,46 @@ $$;
 -- Expressions
 ------------------------------------------------------------------------------------------------------------------------------------------
 
--- A column as JSON text: null where it cannot be made. `expression` is the column. `caller` is the kind of the trigger; or 'checked', a durable one whose statement is
--- written while the writer waits: his snapshot can be older than the table, so that whether a type is built in is looked at once more when it runs.
+-- A column as JSON text: null where it cannot be made. `expression` is the column, `declared` its type as the catalog has it. While the writer waits, is_checked: his snapshot can
+-- be older than the table, so that what its type is is looked at once more when it runs.
 --
 -- What could become longer than a text may be is made where errors are caught: of a text, each byte comes to six at most; of other types, a few stored
 -- bytes can come to very many.
-CREATE OR REPLACE FUNCTION tuplecast.value_of(kind text, type oid, declared oid, is_array boolean, length smallint, expression text, caller text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.value_of(kind text, type oid, declared oid, is_array boolean, length smallint, expression text, is_checked boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN CASE
-         WHEN caller = 'checked' AND kind <> 'foreign'
-         THEN format('CASE WHEN pg_catalog.pg_typeof(%1$s)::pg_catalog.oid OPERATOR(pg_catalog.=) %2$s::pg_catalog.oid THEN %3$s ELSE tuplecast.value_json_as_nobody(%1$s) END',
-                     expression, declared, tuplecast.value_of(kind, type, declared, is_array, length, expression, 'durable'))
-         WHEN kind = 'integer' THEN format('COALESCE(%s::pg_catalog.text, ''null'')', expression)
-         WHEN kind = 'label' THEN format('CASE WHEN %1$s IS NULL THEN ''null'' ELSE pg_catalog.to_json(pg_catalog.format(''%%s'', %1$s))::pg_catalog.text END', expression)
-         WHEN kind = 'text' THEN format('tuplecast.text_json(%s, %L)', expression, is_array)
-         WHEN kind = 'foreign' THEN format(CASE caller WHEN 'live' THEN 'tuplecast.value_json(%s)' ELSE 'tuplecast.value_json_as_nobody(%s)' END, expression)
-         ELSE format(CASE WHEN length > 0 THEN 'COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'')'
-                          WHEN NOT is_array AND type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
-                          THEN 'CASE WHEN pg_catalog.octet_length(%1$s::pg_catalog.text) OPERATOR(pg_catalog.>) 40000000 THEN tuplecast.value_json(%1$s)'
-                               ' ELSE COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'') END'
-                          ELSE 'CASE WHEN pg_catalog.pg_column_size(%1$s) OPERATOR(pg_catalog.>) 7900 OR pg_catalog.pg_column_compression(%1$s) IS NOT NULL'
-                               ' THEN tuplecast.value_json(%1$s) ELSE COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'') END' END, expression)
-         END;
+        WHEN is_checked
+        THEN format('CASE WHEN pg_catalog.pg_typeof(%1$s)::pg_catalog.oid OPERATOR(pg_catalog.=) %2$s::pg_catalog.oid THEN %3$s ELSE tuplecast.text_json(%1$s, false) END',
+                    expression, declared, tuplecast.value_of(kind, type, declared, is_array, length, expression, false))
+        WHEN kind = 'integer' THEN format('COALESCE(%s::pg_catalog.text, ''null'')', expression)
+        WHEN kind = 'label' THEN format('CASE WHEN %1$s IS NULL THEN ''null'' ELSE pg_catalog.to_json(pg_catalog.format(''%%s'', %1$s))::pg_catalog.text END', expression)
+        WHEN kind = 'text' THEN format('tuplecast.text_json(%s, %L)', expression, is_array)
+        WHEN kind = 'safe' THEN format('tuplecast.value_json(%s)', expression)
+        WHEN kind = 'record' THEN (
+            SELECT format('CASE WHEN %s IS DISTINCT FROM NULL THEN tuplecast.object(%L::pg_catalog.text[], ARRAY[%s]::pg_catalog.text[]) ELSE ''null'' END', expression,
+                          coalesce(array_agg(to_json(f.name)::text ORDER BY f.place), '{}'),
+                          string_agg(tuplecast.value_of(f.kind, f.type, f.declared, f.is_array, f.length, format('(%s).%I', expression, f.name), false), ', ' ORDER BY f.place))
+              FROM tuplecast.columns_of((SELECT typrelid FROM pg_type WHERE oid = value_of.type), NULL) f)
+        WHEN length > 0 THEN format('COALESCE(pg_catalog.to_json(%s)::pg_catalog.text, ''null'')', expression)
+        WHEN NOT is_array AND type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
+        THEN format('CASE WHEN pg_catalog.octet_length(%1$s::pg_catalog.text) OPERATOR(pg_catalog.>) 40000000 THEN tuplecast.value_json(%1$s)'
+                    ' ELSE COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'') END', expression)
+        ELSE format('CASE WHEN pg_catalog.pg_column_size(%1$s) OPERATOR(pg_catalog.>) 7900 OR pg_catalog.pg_column_compression(%1$s) IS NOT NULL'
+                    ' THEN tuplecast.value_json(%1$s) ELSE COALESCE(pg_catalog.to_json(%1$s)::pg_catalog.text, ''null'') END', expression)
+        END;
 END
 $$;
 
 -- The columns of a row as an array of values, and the names that belong to them, as a literal.
-CREATE OR REPLACE FUNCTION tuplecast.values_array(relation oid, wanted text[], alias text, caller text, OUT names text, OUT members text)
+CREATE OR REPLACE FUNCTION tuplecast.values_array(relation oid, wanted text[], alias text, is_checked boolean, OUT names text, OUT members text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
     SELECT quote_literal(coalesce(array_agg(to_json(c.name)::text ORDER BY c.place), '{}')::text) || '::pg_catalog.text[]',
-           'ARRAY[' || coalesce(string_agg(tuplecast.value_of(c.kind, c.type, c.declared, c.is_array, c.length, format('%s.%I', alias, c.name), caller), ', ' ORDER BY c.place), '')
+           'ARRAY[' || coalesce(string_agg(tuplecast.value_of(c.kind, c.type, c.declared, c.is_array, c.length, format('%s.%I', alias, c.name), is_checked), ', ' ORDER BY c.place), '')
            || ']::pg_catalog.text[]'
       INTO names, members
       FROM tuplecast.columns_of(relation, wanted) c;
@@ -229,7 +260,7 @@ $$;
 
 -- One side of a change, as something that can stand in FROM: of each row of `rows` its values, those of its key, and whether it meets the condition. With a number, rows of two
 -- sides can be joined that are in the same order. The rows themselves do not come out: two together may have more columns than a row of a plan.
-CREATE OR REPLACE FUNCTION tuplecast.side_of(caller text, relation oid, options jsonb, rows text, alias text, is_numbered boolean) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.side_of(relation oid, options jsonb, rows text, alias text, is_numbered boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -237,8 +268,8 @@ BEGIN
     RETURN (SELECT format('(SELECT %s%s AS member_values, %s AS key_values, %s AS is_in FROM %s r) %s',
                           CASE WHEN is_numbered THEN 'pg_catalog.row_number() OVER () AS number, ' ELSE '' END, m.members, k.members,
                           coalesce(tuplecast.conditions(relation, options, 'r'), 'true'), rows, alias)
-              FROM tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'r', caller) m,
-                   tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'r', caller) k);
+              FROM tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'r', options @> '{"checked":true}') m,
+                   tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'r', options @> '{"checked":true}') k);
 END
 $$;
 
@@ -249,8 +280,8 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     channel constant text := options ->> 'channel';
-    names constant text := (tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'n', caller)).names;
-    key_names constant text := (tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', caller)).names;
+    names constant text := (tuplecast.values_array(relation, tuplecast.wanted_columns(options), 'n', false)).names;
+    key_names constant text := (tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', false)).names;
     old_values constant text := CASE WHEN type = 'UPDATE' AND options @> '{"old":true}' THEN 'o.member_values' ELSE 'NULL::pg_catalog.text[]' END;
     is_left constant boolean := type = 'DELETE' AND op = 'UPDATE';
     address constant text[] := tuplecast.table_now(relation);
@@ -274,11 +305,11 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     row_level constant boolean := options @> '{"row_level":true}';
-    key_names constant text := (tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', caller)).names;
-    new_only constant text := tuplecast.side_of(caller, relation, options, new_rows, 'n', false);
-    old_only constant text := tuplecast.side_of(caller, relation, options, old_rows, 'n', false);
-    new_and_old constant text := format('%s CROSS JOIN %s', new_only, tuplecast.side_of(caller, relation, options, old_rows, 'o', false));
-    old_and_new constant text := format('%s CROSS JOIN %s', old_only, tuplecast.side_of(caller, relation, options, new_rows, 'o', false));
+    key_names constant text := (tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', false)).names;
+    new_only constant text := tuplecast.side_of(relation, options, new_rows, 'n', false);
+    old_only constant text := tuplecast.side_of(relation, options, old_rows, 'n', false);
+    new_and_old constant text := format('%s CROSS JOIN %s', new_only, tuplecast.side_of(relation, options, old_rows, 'o', false));
+    old_and_new constant text := format('%s CROSS JOIN %s', old_only, tuplecast.side_of(relation, options, new_rows, 'o', false));
 BEGIN
     IF part = 'insert' THEN
         RETURN ARRAY[tuplecast.telling(caller, relation, options, new_only, NULL, 'INSERT', NULL)];
@@ -309,8 +340,8 @@ BEGIN
     END IF;
     -- Both tables hold the rows in the same order.
     RETURN ARRAY[tuplecast.telling(
-        caller, relation, options, format('%s JOIN %s ON n.number OPERATOR(pg_catalog.=) o.number', tuplecast.side_of(caller, relation, options, new_rows, 'n', true),
-                                          tuplecast.side_of(caller, relation, options, old_rows, 'o', true)), NULL, 'UPDATE', NULL)];
+        caller, relation, options, format('%s JOIN %s ON n.number OPERATOR(pg_catalog.=) o.number', tuplecast.side_of(relation, options, new_rows, 'n', true),
+                                          tuplecast.side_of(relation, options, old_rows, 'o', true)), NULL, 'UPDATE', NULL)];
 END
 $$;
 
@@ -420,12 +451,18 @@ BEGIN
     RETURN concat(
         E'\n-- Written by tuplecast for this one trigger.\n#variable_conflict use_variable\nDECLARE\n    settings pg_catalog.text[];\n    jit pg_catalog.text;\n',
         E'    memory pg_catalog.text;\n    number pg_catalog.text;\n    query pg_catalog.text;\n    told pg_catalog.bool := false;\nBEGIN\n',
+        -- A dump that was restored without privileges, for example: writers cannot use our schema until setup has mended it.
+        CASE kind WHEN 'live' THEN format(
+            E'    IF NOT pg_catalog.has_schema_privilege(''tuplecast'', ''USAGE'') THEN\n        IF pg_catalog.pg_notify(%L, %L) IS NULL THEN\n        END IF;\n        RETURN NULL;\n    END IF;\n',
+            options ->> 'channel', (SELECT format('{"schema":%s,"table":%s,"type":%s,"id":null,"data":null,"cut":["data","id"]}', to_json(address[1]), to_json(address[2]),
+                                                  CASE part WHEN 'key' THEN '"DELETE","op":"UPDATE"' ELSE to_json(upper(part COLLATE "C"))::text END)
+                                      FROM tuplecast.table_now(relation) address)) END,
         '    IF ' || settings_differ || E' THEN\n        settings := tuplecast.fix_settings();\n    END IF;\n',
         E'    <<changes>>\n    BEGIN\n    IF ',
         -- A copy of the trigger on another table goes the general way. Row level triggers have clones on partitions.
         CASE WHEN NOT by_row THEN format('TG_RELID OPERATOR(pg_catalog.=) %s::pg_catalog.oid AND ', relation) END,
         CASE WHEN must_be_ours THEN format('TG_NAME OPERATOR(pg_catalog.=) %L::pg_catalog.name AND ', trigger_name) END,
-        format('%L::pg_catalog.regclass IS NOT NULL AND tuplecast.is_current(%L, %L) THEN', relation, function_name, digest), E'\n        ',
+        format('%L::pg_catalog.regclass IS NOT NULL AND tuplecast.is_current(%L, %s, %L, %L) THEN', relation, function_name, relation, trigger_name, digest), E'\n        ',
         fast || E'\n        ', general,
         CASE WHEN must_be_ours THEN E'\n    ELSIF tuplecast.has_changed_rows(TG_RELID, TG_NAME) THEN\n' ELSE E'\n    ELSE\n' END,
         format(E'        FOREACH query IN ARRAY tuplecast.queries_now(%L, TG_RELID, TG_NAME, %L, tuplecast.options(TG_ARGV[1], TG_ARGV[0], %L)) LOOP\n',
@@ -440,19 +477,20 @@ $$;
 
 -- Is the function that was written with this digest what would be written now? Declared IMMUTABLE, which is not the truth, so that it is asked when a plan is made
 -- and not when it runs. It must not fail: the writer would.
-CREATE OR REPLACE FUNCTION tuplecast.is_current(function_name text, digest text) RETURNS boolean
+CREATE OR REPLACE FUNCTION tuplecast.is_current(function_name text, wanted oid, trigger_name name, digest text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     t record;
 BEGIN
-    SELECT f.relation::oid AS relation, g.tgtype, g.tgoldtable, g.tgnewtable, tuplecast.arguments(g.tgargs) AS arguments,
-           CASE WHEN f.trigger NOT LIKE '%:key' THEN g.tgtype & 1 > 0
-                ELSE EXISTS (SELECT FROM tuplecast.function m WHERE m.relation = f.relation AND m.trigger = left(f.trigger, -3) || 'moves') END AS row_level
-      INTO STRICT t FROM tuplecast.function f JOIN pg_trigger g ON g.tgrelid = f.relation AND g.tgname = f.trigger
-     WHERE f.name = function_name AND g.tgfoid = to_regprocedure(format('tuplecast.%I()', function_name));
-    RETURN coalesce(tuplecast.sees_present(t.relation) AND tuplecast.digest_of(t.relation, t.arguments, t.row_level) = digest
-                    AND (t.tgtype & 1 > 0
+    SELECT g.tgtype, g.tgoldtable, g.tgnewtable, tuplecast.arguments(g.tgargs) AS arguments,
+           CASE WHEN trigger_name NOT LIKE '%:key' THEN g.tgtype & 1 > 0
+                ELSE EXISTS (SELECT FROM pg_trigger m WHERE m.tgrelid = wanted AND m.tgname = left(trigger_name, -3) || 'moves') END AS row_level
+      INTO STRICT t FROM pg_trigger g
+     WHERE g.tgrelid = wanted AND g.tgname = trigger_name AND g.tgfoid = to_regprocedure(format('tuplecast.%I()', function_name));
+    -- Only who had everything taken from PUBLIC, as by restoring a dump without privileges, cannot draw numbers.
+    RETURN coalesce(has_sequence_privilege('tuplecast.serial', 'USAGE') AND tuplecast.sees_present(wanted)
+                    AND tuplecast.digest_of(wanted, t.arguments, t.row_level) = digest AND (t.tgtype & 1 > 0
                          OR 'changed_rows' IN (t.tgnewtable, t.tgoldtable)
                             AND (t.tgtype & 16 = 0 OR t.tgoldtable = 'old_rows' OR NOT tuplecast.options(t.arguments[2]) @> '{"old":true}')), false);
 EXCEPTION WHEN OTHERS THEN
@@ -485,7 +523,7 @@ DECLARE
     by_row constant boolean := part = 'key' OR options @> '{"row_level":true}';
 BEGIN
     RETURN tuplecast.queries_of(
-        CASE kind WHEN 'durable' THEN 'checked' ELSE kind END, coalesce(tuplecast.put_on(relation, trigger_name), relation), part, options,
+        kind, coalesce(tuplecast.put_on(relation, trigger_name), relation), part, options || '{"checked":true}',
         CASE WHEN by_row THEN '(SELECT ($1).*)' ELSE 'changed_rows' END,
         CASE WHEN by_row AND part = 'delete' THEN '(SELECT ($1).*)' WHEN by_row THEN '(SELECT ($2).*)' WHEN part = 'delete' THEN 'changed_rows' ELSE 'old_rows' END);
 END

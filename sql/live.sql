@@ -50,16 +50,13 @@ BEGIN
 END
 $$;
 
--- A value as JSON, of whatever type: null when it cannot be made, or is too large for any event. What a type calls (its cast to json) is somebody else's
--- code: it runs with the caller's rights, and may read but not write.
+-- A value as JSON, of a type that is safe (is_safe in generated.sql): null when it cannot be made, or is too large for any event.
 CREATE OR REPLACE FUNCTION tuplecast.value_json(value anyelement) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     answer text;
 BEGIN
-    -- Of the subtransaction that EXCEPTION makes; the transaction's own is as it was behind it. Nobody can take it back within.
-    PERFORM set_config('transaction_read_only', 'on', true);
     answer := coalesce(to_json(value)::text, 'null');
     RETURN CASE WHEN octet_length(answer) <= 250000000 THEN answer END;
 EXCEPTION WHEN OTHERS THEN
@@ -67,14 +64,14 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- The text of a value as JSON, for types that have somebody's casts but no output function but PostgreSQL's own: ranges and arrays of labels.
+-- The text of a value as JSON, for types that others may have given a cast to json: what their output function writes.
 CREATE OR REPLACE FUNCTION tuplecast.text_json(value anyelement, is_array boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     answer text;
 BEGIN
-    answer := CASE WHEN value IS NULL THEN 'null' WHEN is_array THEN to_json(format('%s', value)::text[])::text ELSE to_json(format('%s', value))::text END;
+    answer := CASE WHEN value IS NOT DISTINCT FROM NULL THEN 'null' WHEN is_array THEN to_json(format('%s', value)::text[])::text ELSE to_json(format('%s', value))::text END;
     RETURN CASE WHEN octet_length(answer) <= 250000000 THEN answer END;
 EXCEPTION WHEN OTHERS THEN
     RETURN NULL;
@@ -151,6 +148,15 @@ $$;
 -- Payloads
 ------------------------------------------------------------------------------------------------------------------------------------------
 
+-- Keeps equal payloads of a transaction apart; 0 for who may not draw numbers any more.
+CREATE OR REPLACE FUNCTION tuplecast.serial_number() RETURNS bigint
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE WHEN has_sequence_privilege('tuplecast.serial', 'USAGE') THEN nextval('tuplecast.serial') ELSE 0 END;
+END
+$$;
+
 -- Puts a payload together. What is too long is left out, and `cut` says so: first old, then data, then the key; the names of what changed only when
 -- nothing else helps. `head` is everything up to the key. `old` and `changed` are null when they are not wanted; `data` and `old` are '' when the row was too
 -- large even to be made text. `missing` are the names of columns that could not be made, as lost() has them, or ''.
@@ -195,7 +201,7 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     PERFORM pg_notify(channel, tuplecast.payload(
-        head || nextval('tuplecast.serial') || ',"id":', tuplecast.id_text(key_names, key_values), coalesce(tuplecast.object(names, new_values), ''),
+        head || tuplecast.serial_number() || ',"id":', tuplecast.id_text(key_names, key_values), coalesce(tuplecast.object(names, new_values), ''),
         CASE WHEN old_values IS NOT NULL THEN coalesce(tuplecast.object(names, old_values), '') END,
         CASE WHEN old_values IS NOT NULL THEN tuplecast.changed_names(names, old_values, new_values) END,
         concat_ws(',', tuplecast.lost('data', names, new_values), CASE WHEN old_values IS NOT NULL THEN tuplecast.lost('old', names, old_values) END)));
@@ -209,7 +215,7 @@ CREATE OR REPLACE FUNCTION tuplecast.send_left(channel text, head text, key_name
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    payload text := head || nextval('tuplecast.serial') || ',"id":';
+    payload text := head || tuplecast.serial_number() || ',"id":';
     id text := tuplecast.id_text(key_names, key_values);
     was text := ',"_was":' || tuplecast.object(names, old_values);
 BEGIN
@@ -239,9 +245,15 @@ $$;
 CREATE OR REPLACE FUNCTION tuplecast.live_truncate() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    number bigint := 0;
 BEGIN
-    PERFORM pg_notify(TG_ARGV[0], tuplecast.payload_head(TG_TABLE_SCHEMA, TG_TABLE_NAME, 'TRUNCATE', NULL) || nextval('tuplecast.serial')
-                                  || ',"id":null,"data":null}');
+    -- Writers may have lost their rights on our schema, as after a dump was restored without privileges.
+    IF has_schema_privilege('tuplecast', 'USAGE') THEN
+        number := tuplecast.serial_number();
+    END IF;
+    PERFORM pg_notify(TG_ARGV[0], concat('{"schema":', to_json(TG_TABLE_SCHEMA::text), ',"table":', to_json(TG_TABLE_NAME::text),
+                                         ',"type":"TRUNCATE","_":', number, ',"id":null,"data":null}'));
     RETURN NULL;
 END
 $$;
@@ -289,7 +301,9 @@ CREATE OR REPLACE FUNCTION tuplecast.live_moves() RETURNS trigger
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    PERFORM set_config('tuplecast.statement', nextval('tuplecast.serial')::text, true);
+    IF has_schema_privilege('tuplecast', 'USAGE') THEN
+        PERFORM set_config('tuplecast.statement', tuplecast.serial_number()::text, true);
+    END IF;
     RETURN NULL;
 END
 $$;

@@ -2,8 +2,8 @@
 -- with it.
 --
 -- Only our owner writes to the log: an append function that every writer could call would be a forger's tool. So durable triggers run as our owner
--- (SECURITY DEFINER), and for that reason only. What belongs to others never runs in them: values of types that are not built in are made JSON by
--- value_json_as_nobody(), and the tables of changed rows are read by name only where they are certain to be those of the trigger (generated.sql).
+-- (SECURITY DEFINER), and for that reason only. What belongs to others never runs in them: no cast, operator or function of theirs is called (columns_of in generated.sql), and the
+-- tables of changed rows are read by name only where they are certain to be those of the trigger.
 SET LOCAL search_path = pg_catalog, pg_temp;
 SET LOCAL check_function_bodies = off; -- they call each other
 
@@ -37,18 +37,6 @@ $$;
 -- 2 while the lead sleeps, otherwise 1. A sequence, because it is read outside of every snapshot: a writer looks after he has written, and sees what is, however
 -- old his snapshot (ticks.sql has the protocol).
 CREATE SEQUENCE IF NOT EXISTS tuplecast.lead_asleep AS smallint MINVALUE 1 MAXVALUE 2 CYCLE;
-
--- value_json(), for durable triggers: what a type calls runs as tuplecast_nobody, who owns this function and may do nothing. Where it belongs to another role
--- (there is no tuplecast_nobody, or a dump was restored without owners), nobody else's code runs at all, and the value is sent as its text.
-CREATE OR REPLACE FUNCTION tuplecast.value_json_as_nobody(value anyelement) RETURNS text
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN CASE WHEN current_user = 'tuplecast_nobody' THEN tuplecast.value_json(value)
-                WHEN value IS NOT DISTINCT FROM NULL THEN 'null' ELSE tuplecast.value_json(format('%s', value)) END;
-END
-$$;
-REVOKE EXECUTE ON FUNCTION tuplecast.value_json_as_nobody(anyelement) FROM PUBLIC;
 
 -- The beginning of an event's object, up to its id. op is the statement's, where that is another one than what it comes to.
 CREATE OR REPLACE FUNCTION tuplecast.log_head(table_schema text, table_name text, type text, op text) RETURNS text

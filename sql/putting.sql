@@ -104,10 +104,10 @@ BEGIN
 END
 $$;
 
--- The statements that make the parts of a trigger: for each part its function, unless that is what would be written now, and the trigger itself. Functions that are made
--- by the statements `before` are taken.
+-- The statements that make the parts of a trigger, for each part its function and the trigger itself; and whether all functions are already what would be written now. Functions
+-- that are made by the statements `before` are taken.
 CREATE OR REPLACE FUNCTION tuplecast.part_statements(trigger_name text, wanted oid, channel text, operations text[], options jsonb, row_level boolean,
-                                                     before text[], OUT parts text[], OUT statements text[])
+                                                     before text[], OUT parts text[], OUT statements text[], OUT is_current boolean)
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -135,6 +135,7 @@ BEGIN
     parts := CASE WHEN keys IS NULL THEN '{}' WHEN row_level THEN '{key,moves}' ELSE '{key}' END::text[]
              || ARRAY(SELECT lower(o COLLATE "C") FROM unnest(operations) WITH ORDINALITY AS u (o, i) ORDER BY i);
     statements := '{}';
+    is_current := true;
     FOREACH this_part IN ARRAY parts LOOP
         this_trigger := format('tuplecast:%s:%s', trigger_name, this_part);
         event := 'AFTER ' || upper(this_part COLLATE "C");
@@ -162,12 +163,11 @@ BEGIN
              WHERE p.relation = wanted AND p.full_name = this_trigger AND p.function ~ ('^' || kind || '_[0-9]{1,6}$');
             function_name := coalesce(function_name, tuplecast.free_function(kind, before || statements));
         END IF;
-        IF NOT EXISTS (SELECT FROM tuplecast.parts p JOIN pg_proc ON proname = p.function AND pronamespace = 'tuplecast'::regnamespace
-                        WHERE p.relation = wanted AND p.full_name = this_trigger AND p.function = function_name
-                          AND (this_part IN ('moves', 'truncate') OR position(digest IN prosrc) > 0)) THEN
-            statements := statements || format('SELECT tuplecast.make_function(%L, %L, %L, %L, %L)', function_name, wanted::regclass,
-                                               this_trigger, arguments, current_user);
-        END IF;
+        is_current := is_current AND EXISTS (
+            SELECT FROM tuplecast.parts p JOIN pg_proc ON proname = p.function AND pronamespace = 'tuplecast'::regnamespace
+             WHERE p.relation = wanted AND p.full_name = this_trigger AND p.function = function_name
+               AND (this_part IN ('moves', 'truncate') OR position(digest IN prosrc) > 0));
+        statements := statements || format('SELECT tuplecast.make_function(%L, %L, %L, %L, %L)', function_name, wanted::regclass, this_trigger, arguments, current_user);
         statements := statements || format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION tuplecast.%s(%s)',
                                            this_trigger, event, wanted::regclass, form, function_name, literals);
         IF options @> '{"always":true}' THEN
@@ -272,11 +272,12 @@ DECLARE
     obsolete text;
     wanted_parts text[];
     statements text[];
+    is_current boolean;
 BEGIN
-    SELECT p.parts, p.statements INTO wanted_parts, statements FROM tuplecast.part_statements(trigger_name, wanted, channel, operations, options, row_level, before) p;
+    SELECT p.parts, p.statements, p.is_current INTO wanted_parts, statements, is_current FROM tuplecast.part_statements(trigger_name, wanted, channel, operations, options, row_level, before) p;
     IF found.relation IS NOT NULL AND found.channel = channel AND found.operations = operations AND found.options = options AND found.row_level = row_level
        AND found.enabled AND found.equal AND found.parts @> wanted_parts AND wanted_parts @> found.parts AND NOT tuplecast.keys_are_missed(wanted, trigger_name) IS TRUE
-       AND array_to_string(statements, E'\n') !~ '(^|\n)SELECT tuplecast.make_function' THEN
+       AND is_current THEN
         RETURN '{}';
     END IF;
     SELECT string_agg(quote_ident(tgname), ', ' ORDER BY tgname) INTO obsolete FROM pg_trigger

@@ -22,7 +22,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     EXECUTE format('GRANT USAGE ON SCHEMA tuplecast TO %I', installer);
-    EXECUTE format('GRANT SELECT ON tuplecast.version, tuplecast.triggers, tuplecast.parts TO %I', installer);
+    EXECUTE format('GRANT SELECT ON tuplecast.version, tuplecast.function, tuplecast.triggers, tuplecast.parts TO %I', installer);
     EXECUTE format('GRANT EXECUTE ON FUNCTION tuplecast.put_trigger(text, json, text, text, boolean), tuplecast.drop_trigger(text, text, boolean),'
                    ' tuplecast.get_trigger(text), tuplecast.list_triggers(text, text, text), tuplecast.list_tables(text, text[]),'
                    ' tuplecast.make_function(text, regclass, name, text[], name), tuplecast.seal_functions(), tuplecast.take_turn() TO %I', installer);
@@ -48,7 +48,6 @@ $$;
 REVOKE ALL ON SCHEMA tuplecast FROM PUBLIC;
 GRANT USAGE ON SCHEMA tuplecast TO PUBLIC;
 GRANT USAGE ON SEQUENCE tuplecast.serial TO PUBLIC;
-GRANT SELECT ON tuplecast.function TO PUBLIC;
 
 -- The functions of the triggers that there are, by the scripts of now.
 SELECT tuplecast.write_functions();

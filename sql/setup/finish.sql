@@ -18,7 +18,7 @@ BEGIN
         SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || c.oid::regclass, a.grantee
           FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
          WHERE c.relnamespace = 'tuplecast'::regnamespace AND c.oid <> ALL (before) AND a.grantee <> c.relowner
-           AND (a.grantee <> 0 OR c.relkind IN ('r', 'p', 'S') AND c.relname NOT IN ('function', 'serial'))
+           AND (a.grantee <> 0 OR c.relkind IN ('r', 'p', 'S') AND c.relname <> 'serial')
     LOOP
         EXECUTE format('REVOKE ALL ON %s FROM %s', thing.name, CASE thing.grantee WHEN 0 THEN 'PUBLIC' ELSE thing.grantee::regrole::text END);
     END LOOP;
