@@ -63,7 +63,9 @@ before(async () => {
 describe("by the catalog", () => {
     const GRANTED = `SELECT p.oid::regprocedure::text, a.grantee::regrole::text FROM pg_proc p
                      CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-                     WHERE p.pronamespace = 'tuplecast'::regnamespace AND p.prosecdef AND a.grantee <> p.proowner`;
+                     WHERE p.pronamespace = 'tuplecast'::regnamespace AND p.prosecdef AND a.grantee <> p.proowner
+                       -- Who makes a partition must be able to call the functions of the whole.
+                       AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgfoid = p.oid AND c.relkind = 'p' AND c.relowner = a.grantee)`;
 
     test("no function that runs with our rights may be called by anybody whom nobody granted it, generated ones included", async () => {
         assert.deepEqual(await database.query(`${GRANTED} AND a.grantee::regrole::text NOT IN ($1, $2, 'tuplecast_owner') ORDER BY 1`,
@@ -140,6 +142,9 @@ describe("hung onto a temporary table", () => {
             const stream = await subscribe(t, gateway.stream("durable_changes"));
             const client = await field.as(t, role);
             await client.query("CREATE TEMP TABLE mine (id integer PRIMARY KEY, a text)");
+            await hang(client);
+            // Once more when the functions of his tables are not what they were written for any more.
+            if (role === "owner") await client.query("ALTER TABLE app.parted ADD COLUMN more text; ALTER TABLE mine ADD COLUMN more text");
             await hang(client);
             await field.by("writer", "INSERT INTO app.durable VALUES (1, 'genuine')", "DELETE FROM app.durable");
             const [first, second] = await stream.messages(2, PATIENCE_MS);
