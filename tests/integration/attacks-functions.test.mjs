@@ -53,12 +53,19 @@ before(async () => {
         await put(installer, name, watch(name, more));
         await installer.end();
     }
+    // Partitions that are made later need the functions of the whole.
+    await field.by("owner", "CREATE TABLE app.parted (id integer PRIMARY KEY, a text) PARTITION BY HASH (id)", "CREATE TABLE app.parted_0 PARTITION OF app.parted FOR VALUES WITH (MODULUS 2, REMAINDER 0)");
+    const installer = await field.as(undefined, "installer");
+    await put(installer, "parted", watch("parted", { durable: true, old: true }));
+    await installer.end();
 }, LIMITS);
 
 describe("by the catalog", () => {
     const GRANTED = `SELECT p.oid::regprocedure::text, a.grantee::regrole::text FROM pg_proc p
                      CROSS JOIN LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a
-                     WHERE p.pronamespace = 'tuplecast'::regnamespace AND p.prosecdef AND a.grantee <> p.proowner`;
+                     WHERE p.pronamespace = 'tuplecast'::regnamespace AND p.prosecdef AND a.grantee <> p.proowner
+                       -- Who makes a partition must be able to call the functions of the whole.
+                       AND NOT EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE t.tgfoid = p.oid AND c.relkind = 'p' AND c.relowner = a.grantee)`;
 
     test("no function that runs with our rights may be called by anybody whom nobody granted it, generated ones included", async () => {
         assert.deepEqual(await database.query(`${GRANTED} AND a.grantee::regrole::text NOT IN ($1, $2, 'tuplecast_owner') ORDER BY 1`,
@@ -89,8 +96,8 @@ describe("by the catalog", () => {
              WHERE c.relnamespace = 'tuplecast'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND a.grantee <> c.relowner
                AND NOT (a.grantee IN ($1::text::regrole, $2::text::regrole) AND a.privilege_type = 'SELECT' AND (c.relkind = 'v' OR c.relname = 'version'))
              ORDER BY 1, 2`, [field.roles.gateway, field.roles.installer]);
-        // The numbers of notifications are drawn in the writer's name.
-        assert.deepEqual(rights.filter(([name, , right]) => name !== "serial" || right === "UPDATE"), []);
+        // The numbers of notifications are drawn in the writer's name, and his session looks up which function belongs to which trigger.
+        assert.deepEqual(rights.filter(([name, , right]) => !(name === "serial" && right !== "UPDATE") && !(name === "function" && right === "SELECT")), []);
     });
 
     test("nobody may make anything in our schema", async () => {
@@ -136,6 +143,9 @@ describe("hung onto a temporary table", () => {
             const client = await field.as(t, role);
             await client.query("CREATE TEMP TABLE mine (id integer PRIMARY KEY, a text)");
             await hang(client);
+            // Once more when the functions of his tables are not what they were written for any more.
+            if (role === "owner") await client.query("ALTER TABLE app.parted ADD COLUMN more text; ALTER TABLE mine ADD COLUMN more text");
+            await hang(client);
             await field.by("writer", "INSERT INTO app.durable VALUES (1, 'genuine')", "DELETE FROM app.durable");
             const [first, second] = await stream.messages(2, PATIENCE_MS);
             assert.deepEqual([first.json.data, second.json.type], [{ id: 1, a: "genuine" }, "DELETE"]);
@@ -151,10 +161,43 @@ describe("hung onto a temporary table", () => {
                 await tries(client, `CREATE TRIGGER "tuplecast:squatter:insert" AFTER INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION ${name}('plain_changes', '{"durable":true}')`);
         }
         const names = await database.value("SELECT tuplecast.list_triggers(NULL, NULL, NULL)");
-        assert.deepEqual(JSON.parse(names).items.map(({ name }) => name).sort(), Object.keys(VARIANTS).sort());
+        assert.deepEqual(JSON.parse(names).items.map(({ name }) => name).sort(), [...Object.keys(VARIANTS), "parted"].sort());
         await field.table("squatted");
         assert.equal((await putOver(gateway, "squatter", watch("squatted"))).status, 201);
     });
+});
+
+describe("an installer who has functions written for him, and hangs them elsewhere", () => {
+    const FORMS = ["", "REFERENCING NEW TABLE AS changed_rows", "REFERENCING OLD TABLE AS changed_rows", "REFERENCING OLD TABLE AS old_rows", "REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows",
+        "REFERENCING NEW TABLE AS old_rows OLD TABLE AS changed_rows", "REFERENCING NEW TABLE AS n", 'REFERENCING NEW TABLE AS "changed_rows "'];
+    const OPTIONS = ['{"durable":true}', '{"durable":true,"old":true}', '{"durable":true,"old":true,"columns":["a"]}', '{"durable":true,"level":"row","old":true}', "["];
+
+    for (const [i, written] of OPTIONS.slice(0, 4).entries())
+        test(`written for ${written}`, LIMITS, async (t) => {
+            if ((await database.value("SELECT count(*) FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace AND proname = 'make_function'")) === "0") return t.skip("there is no make_function()");
+            await field.table(`made_${i}`);
+            const client = await field.as(t, "installer");
+            await layTraps(client, "installer");
+            let fired = 0;
+            for (const part of ["insert", "update", "delete", "key"]) {
+                const name = `durable_9${i}${part.length}${part.charCodeAt(0)}`.slice(0, 14);
+                const made = () => tries(client, "SELECT tuplecast.make_function($1, $2, $3, $4, $5)", [name, `app.made_${i}`, `tuplecast:made:${part}`, ["made_changes", written, "INSERT UPDATE DELETE TRUNCATE"], field.roles.installer]);
+                await made();
+                const event = part === "key" ? "UPDATE" : part.toUpperCase();
+                for (const table of ["pg_temp.mine", `app.made_${i}`])
+                    for (const form of FORMS)
+                        for (const options of OPTIONS)
+                            for (const kind of form ? ["STATEMENT"] : ["STATEMENT", "ROW"]) {
+                                const hung = await tries(client, `CREATE OR REPLACE TRIGGER "tuplecast:made:${part}" AFTER ${event} ON ${table} ${form} FOR EACH ${kind} EXECUTE FUNCTION tuplecast.${name}('durable_changes', '${options}')`);
+                                if (!hung) continue;
+                                for (const statement of [`INSERT INTO ${table} VALUES (1, 'a'), (2, 'b')`, `UPDATE ${table} SET a = 'c'`, `UPDATE ${table} SET id = id + 10`, `DELETE FROM ${table}`])
+                                    fired += Number(await tries(client, statement));
+                                await client.query(`DROP TRIGGER "tuplecast:made:${part}" ON ${table}`);
+                            }
+            }
+            t.diagnostic(`${fired} statements`);
+            assert.deepEqual(await field.gains(Object.keys(field.roles)), []);
+        });
 });
 
 /** One value for each type that an argument of ours can have; `style` chooses among texts. */
@@ -208,7 +251,7 @@ describe("called by hand", () => {
             const client = await field.as(t, role);
             for (const [name, kind] of relations) {
                 const statements = kind === "S" ? [`SELECT setval('${name}', 1)`] : [`DELETE FROM ${name}`, `TRUNCATE ${name}`, `DO 'BEGIN LOCK TABLE ${name} IN SHARE MODE; END'`, `INSERT INTO ${name} SELECT * FROM ${name}`];
-                if (kind !== "S" && name !== "tuplecast.version") statements.push(`SELECT * FROM ${name}`, `COPY ${name} TO STDOUT`, `SELECT count(*) FROM ${name}`);
+                if (kind !== "S" && name !== "tuplecast.version" && name !== "tuplecast.function") statements.push(`SELECT * FROM ${name}`, `COPY ${name} TO STDOUT`, `SELECT count(*) FROM ${name}`);
                 if (kind === "S" && name !== "tuplecast.serial") statements.push(`SELECT nextval('${name}')`);
                 for (const statement of statements) await assert.rejects(client.query(statement), /permission denied/, `${role}: ${statement}`);
             }

@@ -25,6 +25,10 @@ const ODD = [
 /** A control character in the name of a channel is refused, and the name of a trigger has few characters. */
 const channelOf = (name) => name.replaceAll(/[\x00-\x1f\x7f]/g, "_");
 
+/** Each kind of trigger takes the first ones, which have broken something before, and its share of the others. */
+const FIRST = 8;
+const shareOf = (i) => ODD.filter((_, at) => at < FIRST || at % 6 === i);
+
 const VARIANTS = { live: {}, live_old: { old: true }, row: { level: "row", old: true }, durable: { durable: true }, durable_old: { durable: true, old: true }, durable_row: { durable: true, level: "row" } };
 
 before(async () => {
@@ -34,19 +38,22 @@ before(async () => {
     await isDurable(gateway);
 }, LIMITS);
 
+const COUNTS = [1, 17];
+const ROWS = COUNTS[0] + COUNTS[1];
+
 /** What a table with these names tells of a row that is inserted, changed and deleted, through both ways. */
 async function changes(t, { schema = "app", table, columns, channel, more, values }) {
     const client = await field.as(t, "postgres"); // names with nobody's rights in the way
     const where = `${quote(schema)}.${quote(table)}`;
     const listener = more.durable ? undefined : await Listener.open(t, database, channel);
     const stream = more.durable && (await subscribe(t, gateway.stream(channel)));
-    for (const count of [1, 20]) {
+    for (const count of COUNTS) {
         await client.query(`INSERT INTO ${where} SELECT i${values.map((value) => `, ${value}`).join("")} FROM generate_series(1, ${count}) i`);
         await client.query(`UPDATE ${where} SET ${quote(columns[1])} = ${values[0]}`);
         await client.query(`DELETE FROM ${where}`);
     }
     await client.query(`TRUNCATE ${where}`);
-    const events = more.durable ? (await stream.messages(64, PATIENCE_MS)).map(({ json }) => json) : await listener.events();
+    const events = more.durable ? (await stream.messages(3 * ROWS + 1, PATIENCE_MS)).map(({ json }) => json) : await listener.events();
     stream?.close();
     await listener?.client.end();
     await client.end();
@@ -54,22 +61,22 @@ async function changes(t, { schema = "app", table, columns, channel, more, value
 }
 
 function check(events, { schema = "app", table, columns }, what) {
-    assert.equal(events.length, 64, what);
+    assert.equal(events.length, 3 * ROWS + 1, what);
     for (const event of events) assert.deepEqual([event.schema, event.table], [schema, table], what);
     const counts = OPERATIONS.map((operation) => events.filter(({ type }) => type === operation).length);
-    assert.deepEqual(counts, [21, 21, 21, 1], what);
+    assert.deepEqual(counts, [ROWS, ROWS, ROWS, 1], what);
     for (const event of events.filter(({ type }) => type === "INSERT" || type === "UPDATE")) {
         assert.deepEqual(Object.keys(event.data), columns, what);
         assert.equal(event.id, event.data[columns[0]], what);
     }
 }
 
-for (const [variant, more] of Object.entries(VARIANTS))
+for (const [share, [variant, more]] of Object.entries(VARIANTS).entries())
     describe(`${variant} triggers`, () => {
         test("of tables, columns and channels with odd names", LIMITS, async (t) => {
             const installer = await field.as(t, "installer");
             const failed = [];
-            for (const [i, odd] of ODD.entries()) {
+            for (const [i, odd] of shareOf(share).entries()) {
                 const table = odd;
                 const columns = [odd, odd === "x" ? "y" : "x"];
                 const channel = channelOf(odd);
@@ -108,7 +115,7 @@ for (const [variant, more] of Object.entries(VARIANTS))
             await field.table(table);
             await put(installer, table, { schema: "app", table, channel, operations: OPERATIONS, ...more });
             const failed = [];
-            for (const odd of ODD) {
+            for (const odd of shareOf(share)) {
                 await owner.query(`ALTER TABLE app.${quote(table)} RENAME TO ${quote(odd)}`);
                 await owner.query(`ALTER TABLE app.${quote(odd)} RENAME COLUMN ${quote(columns[0])} TO ${quote(odd)}`);
                 const second = odd === "b" ? "c2" : "b";

@@ -92,6 +92,24 @@ describe("a writer who is another one meanwhile", () => {
         });
 });
 
+describe("a writer who may not use the schemas that a trigger's table and its types are in", () => {
+    for (const durable of [false, true])
+        test(`writes by way of a view all the same, and so does the owner, with a ${durable ? "durable" : "live"} trigger that has a condition`, LIMITS, async (t) => {
+            const [schema, table] = [`hidden_${durable}`, "t"];
+            await database.query(`CREATE SCHEMA ${schema}; GRANT USAGE ON SCHEMA ${schema} TO PUBLIC; CREATE TYPE ${schema}.mood AS ENUM ('calm', 'cross'); CREATE TABLE ${schema}.${table} (id integer PRIMARY KEY, m ${schema}.mood);
+                ALTER TABLE ${schema}.${table} OWNER TO ${field.roles.owner}; CREATE VIEW app.v_${durable} AS SELECT * FROM ${schema}.${table}; ALTER VIEW app.v_${durable} OWNER TO ${field.roles.owner};
+                GRANT ALL ON app.v_${durable} TO ${field.roles.writer}`);
+            const installer = await field.as(t, "installer");
+            await put(installer, schema, { ...watch(table, { durable, where: [{ column: "m", op: "in", value: ["calm"] }], channel: schema }), schema });
+            await database.query(`REVOKE USAGE ON SCHEMA ${schema} FROM PUBLIC; GRANT USAGE ON SCHEMA ${schema} TO ${field.roles.owner}`);
+            for (const rename of [undefined, `ALTER TABLE ${schema}.${table} ADD COLUMN more text`]) {
+                if (rename) await database.query(rename);
+                for (const [role, name] of [["writer", `app.v_${durable}`], ["owner", `${schema}.${table}`]])
+                    await field.by(role, `INSERT INTO ${name} (id, m) VALUES (1, 'calm'), (2, 'cross')`, `UPDATE ${name} SET m = 'cross'`, `UPDATE ${name} SET m = 'calm'`, `DELETE FROM ${name}`);
+            }
+        });
+});
+
 describe("a table with row level security", () => {
     test("gets no trigger unless the definition says that its policies are ignored", LIMITS, async (t) => {
         const gateway = await field.startGateway(t);

@@ -56,7 +56,7 @@ export class Listener extends Waitable {
      */
     async texts() {
         const mark = `end ${this.payloads.length} ${performance.now()}`;
-        await this.client.query("SELECT pg_notify($1, $2)", [this.channel, mark]);
+        await this.client.query("SELECT pg_catalog.pg_notify($1, $2)", [this.channel, mark]);
         const end = await this.wait(
             () => {
                 const index = this.payloads.indexOf(mark);
