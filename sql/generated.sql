@@ -623,11 +623,14 @@ BEGIN
 END
 $$;
 
--- Who changes triggers takes turns with everybody else who does, until his transaction ends.
+-- Who changes triggers takes turns with everybody else who does, until his transaction ends. No writer waits for that, so it may take longer than the locks on tables.
 CREATE OR REPLACE FUNCTION tuplecast.take_turn() RETURNS void
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '6s'
 AS $$
 BEGIN
     LOCK TABLE tuplecast.function IN SHARE ROW EXCLUSIVE MODE;
+EXCEPTION WHEN lock_not_available THEN
+    RAISE lock_not_available USING MESSAGE = 'Others are changing triggers, and were not done within six seconds.', DETAIL = 'Nothing was changed.',
+                                   HINT = 'Try again when they have ended.';
 END
 $$;

@@ -332,7 +332,7 @@ CREATE OR REPLACE FUNCTION tuplecast.put_trigger(name text, definition json, if_
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    deadline constant timestamptz := clock_timestamp() + interval '2 s';
+    deadline timestamptz;
     wanted constant oid := to_regclass(format('%I.%I', definition ->> 'schema', definition ->> 'table'));
     channel constant text := definition ->> 'channel';
     operations text[];
@@ -344,8 +344,8 @@ BEGIN
     SELECT c.operations, c.options INTO operations, options FROM tuplecast.check_definition(name, wanted, definition::jsonb) c;
     PERFORM tuplecast.check_table(wanted, options);
     -- Two that put triggers at once take turns.
-    PERFORM tuplecast.wait_until(deadline);
     PERFORM tuplecast.take_turn();
+    deadline := clock_timestamp() + interval '2 s';
     IF name IS NOT NULL THEN
         found := tuplecast.find_trigger(name);
     ELSE
@@ -446,13 +446,13 @@ CREATE OR REPLACE FUNCTION tuplecast.drop_trigger(name text, if_match text, dry_
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    deadline constant timestamptz := clock_timestamp() + interval '2 s';
+    deadline timestamptz;
     found tuplecast.triggers;
     answer text;
     statements text[];
 BEGIN
-    PERFORM tuplecast.wait_until(deadline);
     PERFORM tuplecast.take_turn();
+    deadline := clock_timestamp() + interval '2 s';
     answer := tuplecast.get_trigger(name);
     found := tuplecast.find_trigger(name);
     PERFORM tuplecast.check_match(answer::json ->> 'etag', if_match, NULL);

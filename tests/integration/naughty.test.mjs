@@ -69,6 +69,8 @@ for (const durable of [false, true]) {
                 const [{ json }] = await stream.messages(1);
                 assert.deepEqual([json.channel, json.schema, json.table, json.id, json.data], [name, schema, name, name, { [name]: name }]);
                 stream.close();
+                // A channel cannot be live for one test and durable for the other.
+                assert.equal((await gateway.get(`/triggers/${trigger}`, { method: "DELETE", headers: { Authorization: `Bearer ${TOKEN}` } })).status, 204);
             }
         };
         await Promise.all(Array.from({ length: SIDE_BY_SIDE }, one));

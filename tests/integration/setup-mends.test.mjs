@@ -168,6 +168,41 @@ describe("older, newer, another build's", () => {
     });
 });
 
+describe("the function that calls code of others belongs to tuplecast_nobody, and its caller alone may call it", () => {
+    const NAME = "tuplecast.value_json_as_nobody(anyelement)";
+    const rights = (database) => database.value(`SELECT concat(pg_get_userbyid(proowner), ' ', proacl) FROM pg_proc WHERE oid = to_regprocedure('${NAME}')`);
+
+    test("when a superuser installs, and after it was given to somebody else", async (t) => {
+        const database = await installed(t);
+        const right = await rights(database);
+        if (right === undefined) return t.skip("this database side has none");
+        assert.equal(right, "tuplecast_nobody {tuplecast_nobody=X/tuplecast_nobody,tuplecast_owner=X/tuplecast_nobody}");
+        await database.query(`ALTER FUNCTION ${NAME} OWNER TO tuplecast_owner`);
+        await setup(database.env, /mended/);
+        assert.equal(await rights(database), right);
+        await setup(database.env, /nothing to do/);
+    });
+
+    test("when a member of that role installs; who is none is told what it means", async (t) => {
+        const database = await installed(t);
+        if ((await rights(database)) === undefined) return t.skip("this database side has none");
+        for (const member of [true, false]) {
+            const other = await createDatabase(t);
+            const role = `setup_${other.name}`;
+            await other.query(`CREATE ROLE ${role} LOGIN; GRANT CREATE ON DATABASE ${other.name} TO ${role}`);
+            if (member) await other.query(`GRANT tuplecast_nobody TO ${role}`);
+            const env = { ...other.env, PGUSER: role };
+            const said = await setup(env, /installed/);
+            assert.equal(/sent as text/.test(said), !member);
+            assert.match(await rights(other), member ? /^tuplecast_nobody / : new RegExp(`^${role} `));
+            await other.query("ALTER FUNCTION tuplecast.make_tick(bigint, text) RESET ALL");
+            await setup(env, /mended/);
+            assert.match(await rights(other), member ? /^tuplecast_nobody / : new RegExp(`^${role} `));
+            if (member) await other.query(`REVOKE tuplecast_nobody FROM ${role}`);
+        }
+    });
+});
+
 describe("restored dumps", () => {
     const pgDump = path.join(process.env.TUPLECAST_TEST_PGBIN, "pg_dump");
     const skip = existsSync(pgDump) ? false : "this server comes without pg_dump";

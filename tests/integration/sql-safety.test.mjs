@@ -43,7 +43,7 @@ async function write(client, table, mood = "calm") {
     await client.query(`TRUNCATE public.${table}`);
 }
 
-describe("a superuser who writes to a table runs no code of the table's owner", () => {
+describe("who writes to a table runs no code of others", () => {
     before(async () => {
         // Functions and operators of the names that ours use, in a schema that the writer has in front of pg_catalog.
         await database.query(`
@@ -53,6 +53,7 @@ describe("a superuser who writes to a table runs no code of the table's owner", 
             GRANT CREATE ON SCHEMA public TO mallory_${database.name};
             SET ROLE mallory_${database.name};
             CREATE TYPE public.mood AS ENUM ('calm', 'cross');
+            CREATE TYPE public.pair AS (n integer, m public.mood);
             CREATE FUNCTION evil.strike() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE 'hijacked as %', current_user; END $$;
             DO $do$
             DECLARE one record;
@@ -76,9 +77,9 @@ describe("a superuser who writes to a table runs no code of the table's owner", 
                       FROM pg_proc p
                      WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f' AND NOT p.proretset AND p.provariadic = 0
                        AND pg_get_function_arguments(p.oid) !~ '"any"|any(element|array)|internal|record'
-                       AND p.proname IN ('octet_length', 'pg_notify', 'row_to_json', 'nextval', 'parse_ident', 'pg_get_indexdef', 'current_setting',
-                                         'set_config', 'pg_get_replica_identity_index', 'substr', 'coalesce', 'clock_timestamp', 'pg_current_xact_id',
-                                         'pg_try_advisory_xact_lock_shared', 'pg_size_bytes', 'jsonb_typeof', 'json_typeof', 'pg_partition_root')
+                       AND p.proname IN ('octet_length', 'pg_notify', 'nextval', 'parse_ident', 'pg_get_indexdef', 'current_setting', 'set_config',
+                                         'pg_get_replica_identity_index', 'left', 'length', 'lower', 'upper', 'substr', 'clock_timestamp', 'pg_current_xact_id',
+                                         'pg_sequence_last_value', 'pg_size_bytes', 'jsonb_typeof', 'json_typeof', 'pg_partition_root', 'array_position')
                 LOOP
                     EXECUTE format('CREATE FUNCTION evil.%I(%s) RETURNS %s LANGUAGE plpgsql AS ''BEGIN PERFORM evil.strike(); END''',
                                    one.proname, one.arguments, one.result);
@@ -88,52 +89,75 @@ describe("a superuser who writes to a table runs no code of the table's owner", 
             RESET ROLE`);
     });
 
-    // Plain triggers of tables without types of somebody's own have a way of theirs.
-    for (const [name, more, type] of Object.entries(VARIANTS).flatMap((variant) => [[...variant, "public.mood"], [`${variant[0]}_slot`, variant[1], "varchar"]]))
+    // Tables without types of somebody's own have a fast way, unless only some of their columns are sent; so have enums where nothing has to be measured.
+    const FAST = /^(plain|old|row|row_old|durable)_builtin$|^(plain|old|row|row_old)$/;
+    const KINDS = Object.entries(VARIANTS).flatMap(([name, more]) => [[name, more, "public.mood"], [`${name}_builtin`, more, "varchar"], [`${name}_pair`, more, "public.pair"]]);
+    for (const [name, more, type] of KINDS)
         test(`by names in front of pg_catalog: ${name}`, async (t) => {
             await database.query(`CREATE TABLE hijack_${name} (id integer PRIMARY KEY, a text, m ${type}, n numeric);
                                   ALTER TABLE hijack_${name} OWNER TO mallory_${database.name}`);
             await put(database, `hijack_${name}`, define(`hijack_${name}`, more));
-            const hasSlot = await database.value("SELECT bool_or(slot IS NOT NULL) FROM tuplecast.parts WHERE name = $1", [`hijack_${name}`]);
-            assert.equal(hasSlot, /^((plain|old|row|row_old)_slot|durable(_slot)?)$/.test(name) ? "t" : "f");
+            const ways = await database.query("SELECT DISTINCT position('EXIT changes;' IN prosrc) > 0 FROM pg_proc JOIN tuplecast.parts ON function = proname WHERE name = $1 AND part IN ('insert', 'update', 'delete')", [`hijack_${name}`]);
+            assert.deepEqual(ways, [[FAST.test(name) ? "t" : "f"]]);
             const writer = await database.connect(t);
             await writer.query("SET search_path = evil, pg_catalog, public");
             await assert.rejects(writer.query("SELECT 'a'::text || 'b'::text"), /hijacked/); // the trap is set
             await assert.rejects(writer.query("SELECT octet_length('a'::text)"), /hijacked/);
             // A setting of ours that the writer has is compared, too.
             await writer.query("SELECT pg_catalog.set_config('tuplecast.unsent', 'no', false)");
-            await write(writer, `hijack_${name}`, type === "public.mood" ? "calm" : "fine");
+            await write(writer, `hijack_${name}`, type === "public.pair" ? "(1,calm)" : "calm");
         });
 
-    test("by a cast that the row's type calls: it runs, but as nobody who may do anything", async (t) => {
-        await database.query(`
-            SET ROLE mallory_${database.name};
-            CREATE TABLE evil.seen (who text);
-            GRANT INSERT ON evil.seen TO PUBLIC;
-            CREATE FUNCTION evil.as_json(public.mood) RETURNS json LANGUAGE plpgsql AS $$
-                BEGIN INSERT INTO evil.seen VALUES (current_user); RETURN '"hijacked"'; END $$;
-            RESET ROLE;
-            CREATE CAST (public.mood AS json) WITH FUNCTION evil.as_json(public.mood)`);
-        t.after(() => database.query("DROP CAST (public.mood AS json)"));
-        for (const [name, more] of Object.entries(VARIANTS)) {
-            await database.query(`CREATE TABLE cast_${name} (id integer PRIMARY KEY, a text, m public.mood)`);
-            await put(database, `cast_${name}`, define(`cast_${name}`, { ...more, columns: undefined }));
-            const writer = await database.connect(t);
-            await write(writer, `cast_${name}`);
-        }
-        const seen = await database.query("SELECT DISTINCT who, rolsuper FROM evil.seen JOIN pg_roles ON rolname = who");
-        assert.deepEqual(seen, [["tuplecast_owner", "f"]]);
-    });
+    // [what it is, the body of the cast from public.mood to json, what a value with such a one in it is sent as; `who` ran it]
+    const CASTS = [
+        ["tells who runs it", "BEGIN RETURN to_json(current_user::text); END", (who) => ({ n: 1, m: who })],
+        ["writes", "BEGIN INSERT INTO evil.seen VALUES (current_user); RETURN '1'; END", () => undefined],
+        ["writes, after it has tried to be allowed to", "BEGIN PERFORM set_config('transaction_read_only', 'off', false); INSERT INTO evil.seen VALUES (current_user); RETURN '1'; END", () => undefined],
+        ["raises an error", "BEGIN RAISE 'no'; END", () => undefined],
+    ];
+    for (const [index, [what, body, expected]] of CASTS.entries())
+        test(`by a cast, which ${what}: not for a label, within other types as the writer or, for durable triggers, as a role that may do nothing`, async (t) => {
+            const writer = `writer_${index}_${database.name}`;
+            await database.query(`
+                CREATE ROLE ${writer};
+                CREATE TABLE IF NOT EXISTS evil.seen (who text);
+                GRANT INSERT ON evil.seen TO PUBLIC;
+                CREATE OR REPLACE FUNCTION evil.as_json(public.mood) RETURNS json LANGUAGE plpgsql AS $$ ${body} $$;
+                ALTER FUNCTION evil.as_json(public.mood) OWNER TO mallory_${database.name};
+                CREATE CAST (public.mood AS json) WITH FUNCTION evil.as_json(public.mood)`);
+            t.after(() => database.query("DROP CAST (public.mood AS json)"));
+            for (const [name, more] of Object.entries(VARIANTS)) {
+                const table = `cast_${name}_${index}`;
+                await database.query(`CREATE TABLE ${table} (id integer PRIMARY KEY, a text, m public.mood, p public.pair); GRANT ALL ON ${table} TO ${writer}`);
+                await put(database, table, define(table, { ...more, columns: undefined }));
+                const listener = await Listener.open(t, database, `${table}_changes`);
+                const client = await database.connect(t);
+                await client.query(`SET ROLE ${writer}`);
+                for (const count of [1, 20]) await client.query(`INSERT INTO ${table} SELECT ${count} + i, 'text', 'calm', '(1,calm)' FROM generate_series(1, ${count}) i`);
+                await client.query(`UPDATE ${table} SET a = 'other'`);
+                const logged = await database.query("SELECT data, lost FROM tuplecast.log WHERE channel = $1 ORDER BY id", [`${table}_changes`]);
+                const events = more.durable ? logged.map(([data, lost]) => ({ data: JSON.parse(data), cut: JSON.parse(`[${lost ?? ""}]`) })) : await listener.events();
+                assert.equal(events.length, 42);
+                const value = expected(more.durable ? "tuplecast_nobody" : writer);
+                for (const { data, cut } of events) {
+                    assert.deepEqual([data.m, data.p], ["calm", value]);
+                    assert.equal(cut?.[0], value ? undefined : "data.p");
+                }
+            }
+            assert.deepEqual(await database.query("SELECT who FROM evil.seen"), []);
+        });
 });
 
 test("the writer's own settings are as they were, in the transaction and after it", async (t) => {
     for (const [name, more] of Object.entries(VARIANTS)) {
-        await database.query(`CREATE TABLE settings_${name} (id integer PRIMARY KEY, a text, m text)`);
+        await database.query(`CREATE TABLE settings_${name} (id integer PRIMARY KEY, a text, m text, at timestamptz DEFAULT now(), i interval DEFAULT '1 day',
+                                b bytea DEFAULT '\\x00', f float8 DEFAULT 0.1, p public.pair DEFAULT '(1,calm)')`);
         await put(database, `settings_${name}`, define(`settings_${name}`, more));
         const writer = await database.connect(t);
         const settings = async () => (await writer.query("SELECT name, setting, source FROM pg_settings WHERE name !~ '^(plpgsql|tuplecast)[.]' ORDER BY 1")).rows;
         const values = async () => (await settings()).map(({ name, setting }) => [name, setting]);
-        await writer.query("SET search_path = pg_temp, public");
+        await writer.query(`SET search_path = pg_temp, public; SET TimeZone = 'Europe/Berlin'; SET DateStyle = 'German'; SET IntervalStyle = 'sql_standard';
+                            SET bytea_output = 'escape'; SET extra_float_digits = 0; SET quote_all_identifiers = on; SET array_nulls = off`);
         const outside = await settings();
         await writer.query("BEGIN");
         await writer.query("SET LOCAL jit = on");
@@ -186,7 +210,7 @@ test("writers wait no more than 2.5 s longer while a trigger waits for a long tr
     assert.ok(worst > 500, "the lock was waited for: the test is one");
 });
 
-test("a change that is rolled back sends nothing, savepoints included; a trigger function that nobody may call is refused", async (t) => {
+test("a change that is rolled back sends nothing, savepoints included", async (t) => {
     await database.query("CREATE TABLE undone (id integer PRIMARY KEY, a text)");
     await put(database, "undone", define("undone"));
     const listener = await Listener.open(t, database, "undone_changes");
@@ -194,9 +218,23 @@ test("a change that is rolled back sends nothing, savepoints included; a trigger
     await writer.query("BEGIN; INSERT INTO undone VALUES (1, 'a'); ROLLBACK");
     await writer.query("BEGIN; INSERT INTO undone VALUES (2, 'b'); SAVEPOINT s; INSERT INTO undone VALUES (3, 'c'); ROLLBACK TO s; COMMIT");
     assert.deepEqual((await listener.events()).map(({ id }) => id), [2]);
+});
+
+test("a stranger can neither call nor put on a table what runs with our owner's rights, nor use a function that was written for another table", async (t) => {
+    await database.query("CREATE TABLE owned (id integer PRIMARY KEY, a text); CREATE TABLE owned_durably (id integer PRIMARY KEY, a text)");
+    await put(database, "owned", define("owned"));
+    await put(database, "owned_durably", define("owned_durably", { durable: true, level: "row" }));
     await database.query(`CREATE ROLE app_${database.name}`);
-    await writer.query(`SET ROLE app_${database.name}`);
-    for (const sql of ["SELECT tuplecast.send('a', '', NULL, NULL, '{}', NULL)", "SELECT tuplecast.payload('', '', '', NULL, NULL)",
-        "SELECT nextval('tuplecast.serial')", "SELECT tuplecast.bulk_query(1, NULL, 'x', NULL)", "INSERT INTO tuplecast.version VALUES (99)"])
-        await assert.rejects(writer.query(sql), /permission denied/, sql);
+    const stranger = await database.connect(t);
+    await stranger.query(`SET ROLE app_${database.name}; CREATE TEMP TABLE own (id integer, a text)`);
+    const functions = await database.query("SELECT function, part FROM tuplecast.parts WHERE name ~ '^owned' AND part <> 'truncate'");
+    assert.ok(functions.length > 8);
+    for (const [name] of [...functions, ["durable_truncate"], ["durable_moves"]])
+        await assert.rejects(stranger.query(`CREATE TRIGGER t AFTER INSERT ON own EXECUTE FUNCTION tuplecast.${name}()`), /permission denied for function/, name);
+    for (const sql of ["SELECT tuplecast.make_function('live_999', 'owned', 'tuplecast:stolen:insert', '{stolen,\"\",INSERT}', current_user)", "SELECT tuplecast.write_functions()",
+        "SELECT tuplecast.write_function('live_999', 1, 'x', '{}', false)", "SELECT tuplecast.value_json_as_nobody(1)", "SELECT tuplecast.take_turn()", "SELECT tuplecast.seal_functions()",
+        "SELECT tuplecast.make_tick(0, 'causal')", "INSERT INTO tuplecast.log (channel, head, id_json) VALUES ('a', '', '')", "SELECT nextval('tuplecast.log_id')",
+        "SELECT setval('tuplecast.lead_asleep', 2)", "SELECT setval('tuplecast.serial', 1)", "SELECT * FROM tuplecast.secret", "INSERT INTO tuplecast.function VALUES ('live_1', 'owned', 'x')",
+        "INSERT INTO tuplecast.version VALUES (99)"])
+        await assert.rejects(stranger.query(sql), /permission denied/, sql);
 });

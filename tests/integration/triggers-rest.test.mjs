@@ -70,7 +70,7 @@ describe("putting a trigger", () => {
         for (const [method, path] of [["PUT", `/triggers/${table}`], ["POST", "/triggers"]]) {
             const response = await api(method, `${path}?dry_run=true`, { table });
             assert.equal(response.status, 200, response.body);
-            assert.ok(response.json.sql.length > 0 && response.json.sql.every((sql) => /^(CREATE OR REPLACE TRIGGER |SELECT tuplecast\.make_slot\()/.test(sql)), response.body);
+            assert.ok(response.json.sql.length > 0 && response.json.sql.every((sql) => /^(CREATE OR REPLACE TRIGGER |SELECT tuplecast\.make_function\()/.test(sql)), response.body);
         }
         assert.deepEqual(await catalog(), before);
         assert.equal((await api("PUT", `/triggers/${table}`, { table })).status, 201);
@@ -321,12 +321,12 @@ describe("who may touch what", () => {
         assert.equal((await move("POST", "/triggers", "")).status, 201);
     });
 
-    test("the gateway's role needs no rights, the installer's those of the tables' owner", async (t) => {
+    test("the gateway's role needs no rights, the installer's ours and those of the tables' owner", async (t) => {
         const suffix = database.name;
         await database.query(`CREATE ROLE gateway_${suffix} LOGIN`);
         await database.query(`CREATE ROLE installer_${suffix} LOGIN`);
         await database.query(`CREATE ROLE app_${suffix}`);
-        await database.query(`GRANT app_${suffix} TO installer_${suffix}`);
+        await database.query(`GRANT app_${suffix} TO installer_${suffix}; SELECT tuplecast.grant_installer('installer_${suffix}')`);
         const table = await createTable();
         await database.query(`ALTER TABLE ${table} OWNER TO app_${suffix}`);
         const refused = await startGateway(t, { ...env, TUPLECAST_DATABASE: `user=gateway_${suffix} dbname=${database.name}` });

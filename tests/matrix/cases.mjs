@@ -51,7 +51,10 @@ export class Cases {
         this.seed = seed;
         this.world = world;
         this.#random = dice(seed);
-        this.programs = PROGRAMS.filter(({ since, prepares, name }) => (since ?? 0) <= world.version && Boolean(prepares) <= Boolean(world.preparedTransactions) && (!program || name.includes(program)));
+        this.programs = PROGRAMS.filter(
+            ({ since, prepares, name }) =>
+                (since ?? 0) <= world.version && Boolean(prepares) <= Boolean(world.preparedTransactions) && (!program || name.includes(program)),
+        );
         this.types = TYPES.filter(({ extension }) => !extension || world.extensions.includes(extension));
         this.sessions = SESSIONS.filter(({ locale }) => !locale || world.locales.includes(locale));
     }
@@ -81,13 +84,28 @@ export class Cases {
         const encoding = pick(world.encodings);
         const session = pick(this.sessions);
         const role = session.needs ? "superuser" : pick(Object.keys(ROLES).filter((one) => !program.alters || one !== "writer"));
-        const layout = pick(LAYOUTS.filter((one) => (one !== "virtual" || world.version >= 180000) && (one !== "wide" || !(program.shapes || program.light))));
+        const layout = pick(
+            LAYOUTS.filter((one) => (one !== "virtual" || world.version >= 180000) && (one !== "wide" || !(program.shapes || program.light))),
+        );
         const wide = layout === "wide";
         const shape = wide ? "plain" : pick(program.shapes ?? Object.keys(SHAPES).concat(Array(5).fill("plain")));
         const key = this.#pickKey(program, shape, random);
         const values = this.#pickValues(encoding, wide ? 1 : 1 + Math.floor(random() * 4), random, program.light);
         const size = pick(wide ? [1, 2] : values.some(({ big }) => big) ? [1, 16, 17] : [1, 1, 16, 17, 17, 1000]);
-        const given = { seed: Math.floor(random() * 2 ** 31), program: program.name, encoding, session: session.name, role, layout, shape, key, types: values.map(({ name }) => name), size, odd: random() < 0.5, oddChannel: random() < 0.3 };
+        const given = {
+            seed: Math.floor(random() * 2 ** 31),
+            program: program.name,
+            encoding,
+            session: session.name,
+            role,
+            layout,
+            shape,
+            key,
+            types: values.map(({ name }) => name),
+            size,
+            odd: random() < 0.5,
+            oddChannel: random() < 0.3,
+        };
         given.kinds = this.#pickDefinitions(random, program.prepares);
         given.pairs = pairsOf(given);
         return given;
@@ -95,9 +113,14 @@ export class Cases {
 
     #pickKey(program, shape, random) {
         const { hashed, keyless } = SHAPES[shape];
-        const fit = Object.entries(KEYS).filter(([name, kind]) =>
-            (!program.keyKinds || program.keyKinds.includes(name)) && (!kind.extension || this.world.extensions.includes(kind.extension)) &&
-            !(hashed && kind.replica) && !(keyless && name !== "int") && !(program.keys && kind.none));
+        const fit = Object.entries(KEYS).filter(
+            ([name, kind]) =>
+                (!program.keyKinds || program.keyKinds.includes(name)) &&
+                (!kind.extension || this.world.extensions.includes(kind.extension)) &&
+                !(hashed && kind.replica) &&
+                !(keyless && name !== "int") &&
+                !(program.keys && kind.none),
+        );
         const names = fit.map(([name]) => name);
         const liked = names.filter((name) => program.prefers?.includes(name));
         return pickFrom(random)(liked.length > 0 && random() < 0.6 ? liked : names);
@@ -116,17 +139,26 @@ export class Cases {
         const live = !prepares;
         const both = random() < 0.7;
         const first = random() < 0.5;
-        return [
-            ...(live && (both || first) ? [`live ${pick(names)}`] : []),
-            ...(!live || both || !first ? [`durable ${pick(names)}`] : []),
-        ];
+        return [...(live && (both || first) ? [`live ${pick(names)}`] : []), ...(!live || both || !first ? [`durable ${pick(names)}`] : [])];
     }
 }
 
 function pairsOf({ program, session, role, layout, shape, key, types, size, kinds, encoding }) {
-    const axes = [[`program ${program}`], [`session ${session}`], [`role ${role}`], [`layout ${layout}`], [`shape ${shape}`], [`key ${key}`], types, [`size ${size}`], kinds, [encoding]];
+    const axes = [
+        [`program ${program}`],
+        [`session ${session}`],
+        [`role ${role}`],
+        [`layout ${layout}`],
+        [`shape ${shape}`],
+        [`key ${key}`],
+        types,
+        [`size ${size}`],
+        kinds,
+        [encoding],
+    ];
     const pairs = [];
-    for (const [at, axis] of axes.entries()) for (const other of axes.slice(at + 1)) for (const a of axis) for (const b of other) pairs.push(`${a}|${b}`);
+    for (const [at, axis] of axes.entries())
+        for (const other of axes.slice(at + 1)) for (const a of axis) for (const b of other) pairs.push(`${a}|${b}`);
     return pairs;
 }
 
@@ -177,18 +209,44 @@ function columnNames(given, random) {
 function defineTrigger(kind, table, { pick, random, channels, odd, at }) {
     const durable = kind.startsWith("durable ");
     const wanted = DEFINITIONS[kind.replace(/^(live|durable) /, "")];
-    const definition = { durable, operations: wanted.operations ?? ALL, channel: channels[`${durable ? "durable" : "live"}${odd ? " odd" : ""}`], name: `trigger_${at}`, kind };
+    const definition = {
+        durable,
+        operations: wanted.operations ?? ALL,
+        channel: channels[`${durable ? "durable" : "live"}${odd ? " odd" : ""}`],
+        name: `trigger_${at}`,
+        kind,
+    };
     for (const member of ["level", "old", "always"]) if (wanted[member]) definition[member] = wanted[member];
     const n = table.column("n").name;
     const names = table.told.map(({ name }) => name);
     if (wanted.columns) {
-        definition.columns = names.filter(() => random() < 0.5).sort(() => random() - 0.5).slice(0, 40);
+        definition.columns = names
+            .filter(() => random() < 0.5)
+            .sort(() => random() - 0.5)
+            .slice(0, 40);
         if (definition.columns.length === 0) definition.columns = [n];
     }
-    if (wanted.update_of) definition.update_of = random() < 0.5 ? [n] : [n, ...table.columns.filter(({ role, generated }) => role === "value" && !generated).slice(0, 1).map(({ name }) => name)];
+    if (wanted.update_of)
+        definition.update_of =
+            random() < 0.5
+                ? [n]
+                : [
+                      n,
+                      ...table.columns
+                          .filter(({ role, generated }) => role === "value" && !generated)
+                          .slice(0, 1)
+                          .map(({ name }) => name),
+                  ];
     if (wanted.where) {
         const conditions = [];
-        if (wanted.where !== "value") conditions.push(pick([{ column: n, op: "<", value: 2 }, { column: n, op: "in", value: [0, 1, 3] }, { column: n, op: "<>", value: 1 }]));
+        if (wanted.where !== "value")
+            conditions.push(
+                pick([
+                    { column: n, op: "<", value: 2 },
+                    { column: n, op: "in", value: [0, 1, 3] },
+                    { column: n, op: "<>", value: 1 },
+                ]),
+            );
         const value = table.columns.find(({ role, type, generated }) => role === "value" && type?.where && !generated);
         if (wanted.where !== "n" && value) {
             const [op, constant] = pick(value.type.where);

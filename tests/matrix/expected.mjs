@@ -9,9 +9,7 @@ const SLACK_BYTES = 40;
 /** What an event says of this row: {text, lost: [names], maybe: [names]}. values are the JSON of table.told. */
 function rowOf(table, definition, values, role) {
     const columns = table.told.map((column, at) => ({ column, json: asSent(values[at]) }));
-    const sent = definition.columns
-        ? definition.columns.map((name) => columns.find(({ column }) => column.name === name)).filter(Boolean)
-        : columns;
+    const sent = definition.columns ? definition.columns.map((name) => columns.find(({ column }) => column.name === name)).filter(Boolean) : columns;
     const lost = [];
     const maybe = [];
     const parts = [];
@@ -47,8 +45,14 @@ function idOf(table, values) {
 function eventsOf(table, definition, record, role) {
     const { op } = record;
     if (op === "TRUNCATE") return [{ type: "TRUNCATE", id: "null", part: "change" }];
-    if (op === "INSERT") return record.new_in ? [{ type: "INSERT", id: idOf(table, record.new), row: rowOf(table, definition, record.new, role), part: "change" }] : [];
-    if (op === "DELETE") return record.old_in ? [{ type: "DELETE", id: idOf(table, record.old), row: rowOf(table, definition, record.old, role), part: "change" }] : [];
+    if (op === "INSERT")
+        return record.new_in
+            ? [{ type: "INSERT", id: idOf(table, record.new), row: rowOf(table, definition, record.new, role), part: "change" }]
+            : [];
+    if (op === "DELETE")
+        return record.old_in
+            ? [{ type: "DELETE", id: idOf(table, record.old), row: rowOf(table, definition, record.old, role), part: "change" }]
+            : [];
     const [before, after] = [idOf(table, record.old), idOf(table, record.new)];
     if (!record.new_in) return record.old_in ? [{ type: "DELETE", op, id: before, part: "leave" }] : [];
     const row = rowOf(table, definition, record.new, role);
@@ -94,7 +98,10 @@ function difference(event, wanted, definition) {
     wrong.push(is("op", wanted.op && wanted.op !== wanted.type ? quoted(wanted.op) : undefined));
     if (cut.includes("id")) wrong.push(fit.id ? "id is cut, and would fit" : is("id", "null"));
     else wrong.push(is("id", wanted.id));
-    for (const [member, row] of [["data", wanted.row], ["old", wanted.old]]) {
+    for (const [member, row] of [
+        ["data", wanted.row],
+        ["old", wanted.old],
+    ]) {
         if (cut.includes(member)) {
             wrong.push(fit[member] || !row ? `${member} is cut, and would fit` : is(member, member === "data" ? "null" : undefined));
         } else {
@@ -114,10 +121,22 @@ function rowDifference(member, text, row, cut) {
     const wanted = new Set([...row.lost, ...row.maybe.filter((name) => gone.includes(name))]);
     for (const name of row.lost) if (!gone.includes(name)) return `cut does not say that ${member}.${name} could not be made JSON: ${short(text)}`;
     for (const name of gone) if (!wanted.has(name)) return `cut names ${member}.${name}, which can be made JSON`;
-    const whole = `{${row.parts.filter(([name]) => !wanted.has(name)).map(([, part]) => part).join(",")}}`;
+    const whole = `{${row.parts
+        .filter(([name]) => !wanted.has(name))
+        .map(([, part]) => part)
+        .join(",")}}`;
     if (text === whole) return undefined;
     const loose = row.maybe.some((name) => !wanted.has(name));
-    if (loose && membersOf(text).map(([name]) => name).join() === membersOf(whole).map(([name]) => name).join()) return undefined;
+    if (
+        loose &&
+        membersOf(text)
+            .map(([name]) => name)
+            .join() ===
+            membersOf(whole)
+                .map(([name]) => name)
+                .join()
+    )
+        return undefined;
     const [a, b] = [membersOf(text), membersOf(whole)];
     const odd = a.find(([name, value], at) => b[at]?.[0] !== name || b[at][1] !== value) ?? ["", "it ends early"];
     const should = b.find(([name]) => name === odd[0]);
@@ -138,7 +157,10 @@ function changedDifference(event, wanted, cut, fit) {
 /** Which members a live event must have, because they fit: old goes first, then data, then the key or the names of what changed. */
 function fits(wanted, definition) {
     if (definition.durable) return { data: true, old: true, id: true, changed: true };
-    const head = bytesOf(`{"schema":${quoted(wanted.schema)},"table":${quoted(wanted.table.watched())},"type":"TRUNCATE","op":"UPDATE","_":,"id":,"data":,"cut":["data"]}`) + SLACK_BYTES;
+    const head =
+        bytesOf(
+            `{"schema":${quoted(wanted.schema)},"table":${quoted(wanted.table.watched())},"type":"TRUNCATE","op":"UPDATE","_":,"id":,"data":,"cut":["data"]}`,
+        ) + SLACK_BYTES;
     const size = (text) => (text === undefined ? 0 : bytesOf(text));
     const lost = [...(wanted.row?.lost ?? []), ...(wanted.row?.maybe ?? [])].reduce((sum, name) => sum + bytesOf(name) + 20, 0);
     const changed = wanted.changed ? bytesOf(`,"changed":${list([...wanted.changed, ...wanted.alsoChanged])}`) : 0;
@@ -225,9 +247,11 @@ export function compareReplay(came, rows) {
         view.delete(id);
         const cut = event.cut ? JSON.parse(event.cut) : [];
         if (cut.some((name) => name === "data" || name.startsWith("data."))) continue;
-        if (event.data !== row.text && row.maybe.length === 0) return [{ kind: "replay", text: `a client holds ${short(event.data)} of ${short(id)}; the table has ${short(row.text)}` }];
+        if (event.data !== row.text && row.maybe.length === 0)
+            return [{ kind: "replay", text: `a client holds ${short(event.data)} of ${short(id)}; the table has ${short(row.text)}` }];
     }
-    if (view.size > 0) return [{ kind: "replay", text: `a client holds ${view.size} rows that the table has not, such as ${short([...view.keys()][0])}` }];
+    if (view.size > 0)
+        return [{ kind: "replay", text: `a client holds ${view.size} rows that the table has not, such as ${short([...view.keys()][0])}` }];
     return [];
 }
 

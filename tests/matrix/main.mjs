@@ -41,22 +41,27 @@ const command = `scripts/matrix${process.env.TUPLECAST_TEST_POSTGRES ? ` --postg
 let failed = 0;
 const one = { seed, full: !values.bounded, only: values.only, say, shrinkMax: Number(values.shrink), command };
 try {
-    if (!values["only-large"]) {
+    if (!values["only-large"] && !values.prepared) {
         const world = await World.open(t, { encodings: ["UTF8", "LATIN1"] });
         for (const lack of world.lacks) say(`Left out: ${lack}.`);
         const result = await runMatrix(world, { ...one, program: values.program, stop: stopper() });
         say(summary(result));
         failed += result.failed;
     }
-    if (!values.only && !values.program && !values["no-large"]) {
+    if (values["only-large"] || (!values.only && !values.program && !values["no-large"])) {
         const world = await World.open(t, {});
-        failed += (await runAllLarge(world.places.UTF8, { say })).length;
+        failed += (await runAllLarge(world.places.UTF8, { bounded: values.bounded, say })).length;
     }
-    if (!values["only-large"] && (!values.only || values.prepared)) {
+    if (!values["only-large"] && (values.prepared || !values.only)) {
         // Where prepared transactions are allowed, a writer never sends a NOTIFY that only wakes.
         const world = await World.open(t, { preparedTransactions: 10 });
         let count = 0;
-        const result = await runMatrix(world, { ...one, program: values.program ?? "PREPARE", stop: () => ++count > 60, command: `${command} --prepared` });
+        const result = await runMatrix(world, {
+            ...one,
+            program: values.program ?? "PREPARE",
+            stop: () => ++count > 60,
+            command: `${command} --prepared`,
+        });
         say(`With prepared transactions, ${summary(result)}`);
         failed += result.failed;
     }

@@ -40,12 +40,19 @@ export async function runMatrix(world, { seed, full = false, only, program, stop
             const small = await shrink(world, made, outcome);
             entry.sql = asSql(small.made, small.result, `${command} --seed ${seed} --only ${proposal.number}`);
         }
-        say(`case ${proposal.number} of seed ${seed}: ${describe(made)}\n  ${outcome.failures.map(({ kind, text }) => `${kind}: ${text}`).slice(0, 3).join("\n  ")}${entry.sql ? `\n\n${entry.sql}\n` : ""}`);
+        say(
+            `case ${proposal.number} of seed ${seed}: ${describe(made)}\n  ${outcome.failures
+                .map(({ kind, text }) => `${kind}: ${text}`)
+                .slice(0, 3)
+                .join("\n  ")}${entry.sql ? `\n\n${entry.sql}\n` : ""}`,
+        );
     }
     return result;
 }
 
 export function summary({ seed, run, failed, kinds, cases }) {
-    const lines = [...kinds].sort(([, a], [, b]) => b.count - a.count).map(([name, { count, number }]) => `${String(count).padStart(5)}  ${name} (first: case ${number})`);
+    const lines = [...kinds]
+        .sort(([, a], [, b]) => b.count - a.count)
+        .map(([name, { count, number }]) => `${String(count).padStart(5)}  ${name} (first: case ${number})`);
     return [`seed ${seed}: ${run} cases, ${failed} failed; ${cases.pairs} pairs of cards met`, ...lines].join("\n");
 }

@@ -50,7 +50,9 @@ $record$`;
 export function recordTriggers(table, definition, at, schema) {
     const on = `${ident(schema)}.${ident(table.watched())}`;
     // A statement counts that names what can change what is told.
-    const counts = definition.update_of && [...new Set([...definition.update_of, ...(definition.where ?? []).map(({ column }) => column), ...(table.key ?? [])])];
+    const counts = definition.update_of && [
+        ...new Set([...definition.update_of, ...(definition.where ?? []).map(({ column }) => column), ...(table.key ?? [])]),
+    ];
     const rows = ["INSERT", "UPDATE", "DELETE"]
         .filter((operation) => definition.operations.includes(operation))
         .map((operation) => (operation === "UPDATE" && counts ? `UPDATE OF ${counts.map(ident).join(", ")}` : operation));
@@ -68,7 +70,9 @@ export function recordTriggers(table, definition, at, schema) {
 /** The table's rows as they are now: of each the JSON texts of its told columns, and behind them whether it is in each definition's view. */
 export function contentsFunction(table, definitions, schema) {
     const from = table.shape.onLeaf ? `${ident(schema)}.${ident(table.watched())}` : table.path(schema);
-    const views = definitions.map(({ where }) => `(${(where ?? []).map((item) => `COALESCE(${condition(table, item, "c")}, false)`).join(" AND ") || "true"})::pg_catalog.text`);
+    const views = definitions.map(
+        ({ where }) => `(${(where ?? []).map((item) => `COALESCE(${condition(table, item, "c")}, false)`).join(" AND ") || "true"})::pg_catalog.text`,
+    );
     return `CREATE OR REPLACE FUNCTION ${ident(schema)}.contents() RETURNS SETOF pg_catalog.text[] LANGUAGE plpgsql ${FIXED_CLAUSES} AS $contents$
 BEGIN
     RETURN QUERY SELECT ARRAY[${[...table.jsons("c"), ...views].join(", ")}] FROM ${from} c;

@@ -7,7 +7,10 @@ import { OWN_TYPES } from "./types.mjs";
 
 /** What makes two failures the same. */
 export function signature({ kind, text }) {
-    const plain = text.replace(/"(\\.|[^"\\])*"/g, '""').replace(/\d+/g, "0").replace(/^(live|durable) [^:]*: /, "$1: ");
+    const plain = text
+        .replace(/"(\\.|[^"\\])*"/g, '""')
+        .replace(/\d+/g, "0")
+        .replace(/^(live|durable) [^:]*: /, "$1: ");
     return `${kind}: ${plain.slice(0, 110)}`;
 }
 
@@ -27,7 +30,14 @@ function* smaller(made, rebuild) {
     for (const column of made.table.columns.filter(({ role }) => role === "value")) {
         const table = made.table.clone();
         table.columns = table.columns.filter(({ name }) => name !== column.name);
-        if (!table.pinned.includes(column.name)) yield { ...made, table, definitions: made.definitions.map((one) => (one.columns ? { ...one, columns: one.columns.filter((name) => name !== column.name) } : one)) };
+        if (!table.pinned.includes(column.name))
+            yield {
+                ...made,
+                table,
+                definitions: made.definitions.map((one) =>
+                    one.columns ? { ...one, columns: one.columns.filter((name) => name !== column.name) } : one,
+                ),
+            };
     }
     for (const member of ["old", "columns", "update_of", "where", "level", "always"])
         for (const [at, definition] of made.definitions.entries())
@@ -40,11 +50,15 @@ export async function shrink(world, made, result, { triesMax = 80, deadlineMs = 
     const end = performance.now() + deadlineMs;
     const rebuild = (given) => {
         const again = build(given, { channels: world.channels });
-        return { ...again, definitions: made.definitions.length === 1 ? again.definitions.filter(({ kind }) => kind === made.definitions[0].kind) : again.definitions };
+        return {
+            ...again,
+            definitions:
+                made.definitions.length === 1 ? again.definitions.filter(({ kind }) => kind === made.definitions[0].kind) : again.definitions,
+        };
     };
     let best = { made, result };
     let tries = 0;
-    for (let found = true; found && tries < triesMax; ) {
+    for (let found = true; found && tries < triesMax;) {
         found = false;
         for (const candidate of smaller(best.made, rebuild)) {
             if (++tries > triesMax || performance.now() > end) break;
@@ -66,8 +80,16 @@ export function describe(made) {
 
 /** As SQL that can be run alone, behind `tuplecast setup`. */
 export function asSql(made, { failures, script }, command) {
-    const types = made.types.some(Boolean) && /\b(kinds|ext|gis)\./.test(script.join("\n")) ? [`CREATE SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; -- as needed\n${OWN_TYPES.trim()}`] : [];
+    const types =
+        made.types.some(Boolean) && /\b(kinds|ext|gis)\./.test(script.join("\n"))
+            ? [`CREATE SCHEMA ext; CREATE EXTENSION hstore SCHEMA ext; CREATE EXTENSION citext SCHEMA ext; -- as needed\n${OWN_TYPES.trim()}`]
+            : [];
     const roles = /matrix_(owner|writer)/.test(script.join("\n")) ? ["CREATE ROLE matrix_owner LOGIN", "CREATE ROLE matrix_writer LOGIN"] : [];
     const text = (sql) => `${sql.length > 4000 ? `${sql.slice(0, 4000)} -- and so on` : sql};`;
-    return [`-- ${command}`, `-- ${describe(made)}`, ...failures.map((failure) => `-- ${failure.kind}: ${failure.text.replaceAll("\n", "\n--   ")}`), ...[...roles, ...types, ...script].map(text)].join("\n");
+    return [
+        `-- ${command}`,
+        `-- ${describe(made)}`,
+        ...failures.map((failure) => `-- ${failure.kind}: ${failure.text.replaceAll("\n", "\n--   ")}`),
+        ...[...roles, ...types, ...script].map(text),
+    ].join("\n");
 }

@@ -1,23 +1,29 @@
 // Runs one case: the same steps in three copies of its table, side by side, and the comparison of everything.
 
-import { within } from "../integration/lib/until.mjs";
+import { DeadlineError, within } from "../integration/lib/until.mjs";
 import { arrived, compareEvents, compareReplay, expectedEvents, rowsOf, short } from "./expected.mjs";
 import { ident } from "./names.mjs";
 import { contentsFunction, recordFunction, recordTriggers } from "./recorder.mjs";
 import { ROLES } from "./sessions.mjs";
-import { PATIENCE_MS } from "./world.mjs";
 
 /** The one with triggers, the one without, and the one that records. */
 const COPIES = ["own", "twin", "rec"];
 let runs = 0;
 let alterations = 0;
 
+/** A statement that takes longer is taken for one that never ends. The slowest that is not takes a tenth of it on a busy machine. */
+const STATEMENT_MS = 40_000;
+
 /** What a statement came to, without what may differ: {error} or {rows}. */
-async function attempt(client, sql, schemas) {
+async function attempt(place, client, sql, schemas) {
     try {
-        const results = [await within(client.query(sql), () => `the end of ${short(sql)}`, PATIENCE_MS)].flat();
+        const results = [await within(client.query(sql), () => `the end of ${short(sql)}`, STATEMENT_MS)].flat();
         return { rows: results.map(({ command, rowCount }) => `${command} ${rowCount}`).join(), last: results.at(-1)?.command };
     } catch (error) {
+        if (error instanceof DeadlineError) {
+            await place.database.query("SELECT pg_terminate_backend($1)", [client.processID]);
+            return { error: `it takes longer than ${STATEMENT_MS} ms`, late: true };
+        }
         if (!error.code) return { error: String(error), fatal: true };
         const text = schemas.reduce((message, schema) => message.replaceAll(schema, "S"), error.message);
         return { error: `${error.code} ${text}`, fatal: error.severity === "FATAL" };
@@ -53,7 +59,7 @@ class Run {
 
     async administer(copy, sql) {
         if (copy === "own") this.script.push(sql);
-        return attempt(this.place.admin, sql, this.schemaNames);
+        return attempt(this.place, this.place.admin, sql, this.schemaNames);
     }
 
     async create() {
@@ -63,7 +69,12 @@ class Run {
             for (const sql of [
                 `CREATE SCHEMA ${ident(schema)}`,
                 ...this.table.create(schema),
-                ...(this.made.role === "superuser" ? [] : [`GRANT ALL ON SCHEMA ${ident(schema)} TO matrix_owner, matrix_writer`, `GRANT ALL ON ALL TABLES IN SCHEMA ${ident(schema)} TO matrix_writer`]),
+                ...(this.made.role === "superuser"
+                    ? []
+                    : [
+                          `GRANT ALL ON SCHEMA ${ident(schema)} TO matrix_owner, matrix_writer`,
+                          `GRANT ALL ON ALL TABLES IN SCHEMA ${ident(schema)} TO matrix_writer`,
+                      ]),
                 ...(this.made.role === "owner" ? await this.#owners(schema, owner) : []),
             ]) {
                 const { error } = await this.administer(copy, sql);
@@ -85,7 +96,9 @@ class Run {
             const name = `m${this.id}_${at}`;
             this.script.push(`SELECT tuplecast.put_trigger('${name}', ${quoteJson(whole)}, NULL, NULL, false)`);
             await this.place.put(name, whole).catch((error) => this.fail("put", `${kind}: ${error.message}`));
-            await this.administer("rec", recordFunction(this.table, definition, at, this.schemas.rec)).then(({ error }) => error && this.fail("harness", error));
+            await this.administer("rec", recordFunction(this.table, definition, at, this.schemas.rec)).then(
+                ({ error }) => error && this.fail("harness", error),
+            );
             for (const sql of recordTriggers(this.table, definition, at, this.schemas.rec)) {
                 const { error } = await this.administer("rec", sql);
                 if (error) this.fail("harness", `${error}, by ${sql}`);
@@ -125,7 +138,7 @@ class Run {
         const before = this.table.clone();
         this.#remember(texts.own);
         this.script.push(`${step.admin ? "-- by another session, a superuser's\n" : ""}${texts.own}`);
-        const run = async (copy) => attempt(step.admin ? this.place.admin : this.clients[copy], texts[copy], this.schemaNames);
+        const run = async (copy) => attempt(this.place, step.admin ? this.place.admin : this.clients[copy], texts[copy], this.schemaNames);
         const results = {};
         // The administrator has one session only.
         if (step.admin) for (const copy of COPIES) results[copy] = await run(copy);
@@ -133,14 +146,25 @@ class Run {
         this.#compareResults(step, results, number);
         await this.#follow(step, results.twin, texts.own);
         const last = await this.sequence();
-        if (last > this.last) this.ranges.push({ from: this.last, to: last, statement: number, label: step.label, table: before, schema: before.watchedSchema ?? this.ownSchemaBefore });
+        if (last > this.last)
+            this.ranges.push({
+                from: this.last,
+                to: last,
+                statement: number,
+                label: step.label,
+                table: before,
+                schema: before.watchedSchema ?? this.ownSchemaBefore,
+            });
         this.last = last;
     }
 
     #compareResults(step, { own, twin, rec }, number) {
         const same = (a, b) => a.error === b.error && a.rows === b.rows;
-        if (!same(own, twin)) this.fail("writer", `${step.label}: ${short(own.error ?? own.rows)}; without a trigger: ${short(twin.error ?? twin.rows)}`, number);
-        if (!same(rec, twin)) this.fail("harness", `${step.label}: the recorder: ${rec.error ?? rec.rows}; without a trigger: ${twin.error ?? twin.rows}`, number);
+        if (!same(own, twin))
+            this.fail("writer", `${step.label}: ${short(own.error ?? own.rows)}; without a trigger: ${short(twin.error ?? twin.rows)}`, number);
+        if (!same(rec, twin))
+            this.fail("harness", `${step.label}: the recorder: ${rec.error ?? rec.rows}; without a trigger: ${twin.error ?? twin.rows}`, number);
+        if (own.late) throw new Error("the case ends with this statement");
         if (twin.fatal) this.fail("harness", `${step.label}: ${twin.error}`, number);
     }
 
@@ -164,7 +188,10 @@ class Run {
         else if (last === "ROLLBACK" && !/^ROLLBACK (TO|PREPARED)/.test(sql) && this.atBegin) this.table = this.atBegin.clone();
         for (const [at, definition] of this.made.definitions.entries()) {
             // A record's columns may have other types than those that a session planned for: only a new function is surely planned anew.
-            if (this.table.altered !== this.recorded) await this.administer("rec", recordFunction(this.table, definition, at, this.schemas.rec)).then(({ error: wrong }) => wrong && this.fail("harness", wrong));
+            if (this.table.altered !== this.recorded)
+                await this.administer("rec", recordFunction(this.table, definition, at, this.schemas.rec)).then(
+                    ({ error: wrong }) => wrong && this.fail("harness", wrong),
+                );
         }
         this.recorded = this.table.altered;
     }
@@ -180,11 +207,13 @@ class Run {
         const own = await this.contents("own");
         const twin = await this.contents("twin");
         const odd = own.find((row, at) => row !== twin[at]) ?? (own.length !== twin.length ? "their number" : undefined);
-        if (odd !== undefined) this.fail("contents", `the table has ${own.length} rows, without a trigger ${twin.length}; first difference: ${short(odd)}`);
+        if (odd !== undefined)
+            this.fail("contents", `the table has ${own.length} rows, without a trigger ${twin.length}; first difference: ${short(odd)}`);
         const { found, odd: control } = await this.place.events(this.made.definitions.map(({ channel }) => channel));
         if (control) this.fail("gap", short(control));
         await this.#readRecords();
-        for (const [at, definition] of this.made.definitions.entries()) this.#compareDefinition(definition, this.records[at], found[definition.channel], own);
+        for (const [at, definition] of this.made.definitions.entries())
+            this.#compareDefinition(definition, this.records[at], found[definition.channel], own);
     }
 
     async #readRecords() {
@@ -197,7 +226,13 @@ class Run {
             const range = this.ranges.find(({ from, to }) => row.id > from && row.id <= to);
             const list = (text) => (text === null ? null : JSON.parse(text));
             this.records[Number(row.definition)].push({
-                ...range, op: row.op, old: list(row.old), new: list(row.new), old_in: row.old_in === "t", new_in: row.new_in === "t", differs: list(row.differs),
+                ...range,
+                op: row.op,
+                old: list(row.old),
+                new: list(row.new),
+                old_in: row.old_in === "t",
+                new_in: row.new_in === "t",
+                differs: list(row.differs),
             });
         }
         await this.place.admin.query("TRUNCATE matrix.record");
@@ -212,7 +247,13 @@ class Run {
             const step = this.made.steps[failure.statement];
             this.failures.push(label({ ...failure, text: `${step?.label}: ${failure.text}` }));
         }
-        const follows = this.table.key && !this.changed && !definition.update_of && definition.operations.length === 4 && !program.noReplay && this.made.session.name !== "session_replication_role";
+        const follows =
+            this.table.key &&
+            !this.changed &&
+            !definition.update_of &&
+            definition.operations.length === 4 &&
+            !program.noReplay &&
+            this.made.session.name !== "session_replication_role";
         if (!follows) return;
         const at = this.table.told.length + this.made.definitions.indexOf(definition);
         const rows = contents.map((text) => JSON.parse(text)).filter((values) => values[at] === "true");
@@ -221,7 +262,10 @@ class Run {
 
     async close() {
         for (const client of Object.values(this.clients ?? {})) await client.end().catch(() => {});
-        for (const copy of COPIES) await this.place.admin.query(`DROP SCHEMA IF EXISTS ${ident(this.schemas[copy])} CASCADE`).catch((error) => this.fail("harness", error.message));
+        for (const copy of COPIES)
+            await this.place.admin
+                .query(`DROP SCHEMA IF EXISTS ${ident(this.schemas[copy])} CASCADE`)
+                .catch((error) => this.fail("harness", error.message));
     }
 }
 
@@ -235,7 +279,9 @@ export async function runCase(world, made) {
     run.ranges = [];
     try {
         await run.create();
-        const prepared = made.steps.findIndex(({ admin, label }) => !(admin && /^(the parent|the reference|another table|a trigger|view)/.test(label)));
+        const prepared = made.steps.findIndex(
+            ({ admin, label }) => !(admin && /^(the parent|the reference|another table|a trigger|view)/.test(label)),
+        );
         for (const [number, step] of made.steps.entries()) if (number < prepared) await run.step(step, number);
         run.changed = false;
         await run.putTriggers();
@@ -244,7 +290,7 @@ export async function runCase(world, made) {
         for (const client of Object.values(run.clients)) await client.query("ROLLBACK").catch(() => {});
         await run.compare();
     } catch (error) {
-        run.fail("harness", error.stack);
+        if (run.failures.length === 0) run.fail("harness", error.stack);
         place.forget();
         await place.admin.query("TRUNCATE matrix.record").catch(() => {});
     } finally {

@@ -10,7 +10,9 @@ export const KEYS = {
     text: { columns: [["text", (x) => `('k"' || ${x})`]] },
     varchar: { columns: [["varchar(40)", (x) => `('%s' || ${x})::pg_catalog.varchar`]] },
     uuid: { columns: [["uuid", (x) => `pg_catalog.md5((${x})::pg_catalog.text)::pg_catalog.uuid`]] },
-    timestamptz: { columns: [["timestamptz", (x) => `('2024-03-10 00:00:00.5+00'::pg_catalog.timestamptz + (${x}) * '1 hour 1 second'::pg_catalog.interval)`]] },
+    timestamptz: {
+        columns: [["timestamptz", (x) => `('2024-03-10 00:00:00.5+00'::pg_catalog.timestamptz + (${x}) * '1 hour 1 second'::pg_catalog.interval)`]],
+    },
     date: { columns: [["date", (x) => `('2024-01-01'::pg_catalog.date + (${x}))`]] },
     interval: { columns: [["interval", (x) => `((${x}) * '1 hour 1 second'::pg_catalog.interval)`]] },
     numeric: { columns: [["numeric", (x) => `((${x}) + 0.50)`]] },
@@ -21,13 +23,37 @@ export const KEYS = {
     "domain over text": { columns: [["kinds.word", (x) => `('w' || ${x})`]], others: true },
     citext: { columns: [["ext.citext", (x) => `('K' || ${x})`]], others: true, extension: "citext" },
     "own range": { columns: [["kinds.floatrange", (x) => `kinds.floatrange((${x})::pg_catalog.float8, NULL)`]], others: true, label: true },
-    composite: { columns: [["text", (x) => `('a' || (${x}) % 3)`], ["int", (x) => x]] },
-    "composite of three": { columns: [["int", (x) => x], ["timestamptz", () => "'2024-01-01 00:00:00+03'"], ["bool", (x) => `((${x}) % 2 = 0)`]] },
+    composite: {
+        columns: [
+            ["text", (x) => `('a' || (${x}) % 3)`],
+            ["int", (x) => x],
+        ],
+    },
+    "composite of three": {
+        columns: [
+            ["int", (x) => x],
+            ["timestamptz", () => "'2024-01-01 00:00:00+03'"],
+            ["bool", (x) => `((${x}) % 2 = 0)`],
+        ],
+    },
     none: { columns: [["int", (x) => x]], none: true },
     "replica identity": { columns: [["int", (x) => x]], replica: true, arithmetic: true },
-    "composite replica identity": { columns: [["int", (x) => x], ["text", () => "'b'"]], replica: true },
+    "composite replica identity": {
+        columns: [
+            ["int", (x) => x],
+            ["text", () => "'b'"],
+        ],
+        replica: true,
+    },
     deferrable: { columns: [["int", (x) => x]], deferrable: true, arithmetic: true },
-    "composite deferrable": { columns: [["text", () => "'a'"], ["int", (x) => x]], deferrable: true, arithmetic: true },
+    "composite deferrable": {
+        columns: [
+            ["text", () => "'a'"],
+            ["int", (x) => x],
+        ],
+        deferrable: true,
+        arithmetic: true,
+    },
 };
 
 /** Kinds of table. hashed: partitioned by the first column of the key, so that rows move when it changes. */
@@ -73,7 +99,10 @@ export class Table {
     }
 
     clone() {
-        return Object.assign(Object.create(Table.prototype), this, { columns: this.columns.map((column) => ({ ...column })), key: this.key && [...this.key] });
+        return Object.assign(Object.create(Table.prototype), this, {
+            columns: this.columns.map((column) => ({ ...column })),
+            key: this.key && [...this.key],
+        });
     }
 
     column(role, at = 0) {
@@ -101,13 +130,15 @@ export class Table {
     /** The statements that make it, in this schema. */
     create(schema) {
         const list = (names) => names.map(ident).join(", ");
-        const columns = this.columns.map(({ name, sql, generated, role }) =>
-            `${ident(name)} ${sql}${generated ? ` GENERATED ALWAYS AS (${generated.sql(this)}) ${generated.kind}` : ""}${role === "key" && this.keyKind.replica ? " NOT NULL" : ""}`,
+        const columns = this.columns.map(
+            ({ name, sql, generated, role }) =>
+                `${ident(name)} ${sql}${generated ? ` GENERATED ALWAYS AS (${generated.sql(this)}) ${generated.kind}` : ""}${role === "key" && this.keyKind.replica ? " NOT NULL" : ""}`,
         );
         const path = this.path(schema);
         const { shape, keyKind } = this;
         const own = this.key ?? this.leafKey;
-        const primary = own && !keyKind.replica ? `CONSTRAINT the_key PRIMARY KEY (${list(own)})${keyKind.deferrable ? " DEFERRABLE" : ""}` : undefined;
+        const primary =
+            own && !keyKind.replica ? `CONSTRAINT the_key PRIMARY KEY (${list(own)})${keyKind.deferrable ? " DEFERRABLE" : ""}` : undefined;
         const body = [...columns, ...(primary && !shape.leafKeys ? [primary] : [])].join(", ");
         const statements = [
             `CREATE ${shape.kind === "unlogged" ? "UNLOGGED " : ""}TABLE ${path} (${body})${shape.hashed ? ` PARTITION BY HASH (${ident(this.columns[0].name)})` : ""}`,
@@ -116,7 +147,9 @@ export class Table {
         for (let at = 0; at < (shape.parts ?? 0); at++) {
             const bounds = `FOR VALUES WITH (MODULUS ${shape.parts}, REMAINDER ${at})`;
             if (shape.attached && at === 0) {
-                const plain = columns.map((text, index) => text + (this.key?.includes(this.columns[index].name) && !keyKind.replica ? " NOT NULL" : ""));
+                const plain = columns.map(
+                    (text, index) => text + (this.key?.includes(this.columns[index].name) && !keyKind.replica ? " NOT NULL" : ""),
+                );
                 statements.push(
                     `CREATE TABLE ${part(at)} (gone int, ${plain.toReversed().join(", ")}, gone_too text)`,
                     `ALTER TABLE ${part(at)} DROP gone, DROP gone_too`,
@@ -202,4 +235,6 @@ export const FIXED = {
     transform_null_equals: "off",
     xmloption: "content",
 };
-export const FIXED_CLAUSES = Object.entries(FIXED).map(([name, value]) => `SET ${name} TO ${name === "search_path" ? value : `'${value}'`}`).join(" ");
+export const FIXED_CLAUSES = Object.entries(FIXED)
+    .map(([name, value]) => `SET ${name} TO ${name === "search_path" ? value : `'${value}'`}`)
+    .join(" ");

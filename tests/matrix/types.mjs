@@ -16,9 +16,16 @@ const many = (value, count) => `pg_catalog.array_fill(${value}, ARRAY[${count}])
 
 const NUMBERS = [
     card("int2", "int2", ["-32768", "7", "NULL"], { where: [["<", 0], ["is null"]] }),
-    card("int4", "int4", ["2147483647", "-1", "NULL"], { where: [["in", [-1, 5]], ["<>", -1]] }),
+    card("int4", "int4", ["2147483647", "-1", "NULL"], {
+        where: [
+            ["in", [-1, 5]],
+            ["<>", -1],
+        ],
+    }),
     card("int8", "int8", ["9007199254740993", "-9223372036854775808", "NULL"], { where: [[">", 0]] }),
-    card("numeric", "numeric", ["'NaN'", "'Infinity'", "1.00", "1.0", "-0.0000000001", "12345678901234567890.123456789", "NULL"], { where: [[">=", 1]] }),
+    card("numeric", "numeric", ["'NaN'", "'Infinity'", "1.00", "1.0", "-0.0000000001", "12345678901234567890.123456789", "NULL"], {
+        where: [[">=", 1]],
+    }),
     card("numeric(9,3)", "numeric(9,3)", ["1.5", "-0.001", "NULL"]),
     card("huge numeric", "numeric", ["'1e131071'", "'-1e-16383'", "1"]),
     card("float4", "float4", ["'NaN'", "'-Infinity'", "0.1", "'-0'", "1.17549435e-38", "NULL"]),
@@ -28,11 +35,23 @@ const NUMBERS = [
 ];
 
 const TEXTS = [
-    card("text", "text", ["''", "'plain'", `E'quote " back \\\\ tab \\t line \\n \\r \\x01 \\x7f'`, "NULL"], { where: [["=", "plain"], ["is not null"], ["in", ["plain", "''", "it's"]]] }),
+    card("text", "text", ["''", "'plain'", `E'quote " back \\\\ tab \\t line \\n \\r \\x01 \\x7f'`, "NULL"], {
+        where: [["=", "plain"], ["is not null"], ["in", ["plain", "''", "it's"]]],
+    }),
     card("unicode text", "text", ["'é € 🙂'", `U&'\\2028 \\FEFF'`, "'ıİ'"], { encodings: ["UTF8"] }),
     card("latin text", "text", ["'é ÿ ß'", "'plain'"]),
-    card("long text", "text", ["pg_catalog.repeat('x', 7700)", "pg_catalog.repeat('\"', 3900)", `pg_catalog.repeat(E'\\x01', 1300)`, "pg_catalog.repeat('é', 3900)", "'short'"]),
-    card("text near the limit", "text", [7400, 7500, 7600, 7650, 7700, 7750, 7800, 7850, 7900].map((n) => `pg_catalog.repeat('y', ${n})`)),
+    card("long text", "text", [
+        "pg_catalog.repeat('x', 7700)",
+        "pg_catalog.repeat('\"', 3900)",
+        `pg_catalog.repeat(E'\\x01', 1300)`,
+        "pg_catalog.repeat('é', 3900)",
+        "'short'",
+    ]),
+    card(
+        "text near the limit",
+        "text",
+        [7400, 7500, 7600, 7650, 7700, 7750, 7800, 7850, 7900].map((n) => `pg_catalog.repeat('y', ${n})`),
+    ),
     card("text of 300 kB", "text", ["pg_catalog.repeat('x', 300000)", "'short'", "pg_catalog.repeat('\"', 300000)"], { big: true }),
     card("varchar", "varchar(20)", ["'vär'", "'   '", "NULL"], { where: [["<", "w"]] }),
     card("bpchar", "char(8)", ["'x'", "'12345678'", "NULL"]),
@@ -53,8 +72,16 @@ const TIMES = [
     card("date", "date", ["'infinity'", "'-infinity'", "'4713-01-01 BC'", "'2024-02-29'", "NULL"], { where: [[">", "2000-01-01"]] }),
     card("time", "time", ["'24:00:00'", "'01:02:03.456789'", "NULL"]),
     card("timetz", "timetz", ["'01:02:03.4+05:45'", "'00:00:00-15:59:59'", "NULL"]),
-    card("timestamp", "timestamp", ["'infinity'", "'4713-01-01 00:00:00 BC'", "'2024-03-10 02:30:00.000001'", "NULL"], { where: [["<", "2030-01-01"]] }),
-    card("timestamptz", "timestamptz", ["'infinity'", "'0044-03-15 12:00:00+00 BC'", "'1883-11-18 12:03:57+00'", "'2024-03-10 02:30:00.5+05:45'", "NULL"]),
+    card("timestamp", "timestamp", ["'infinity'", "'4713-01-01 00:00:00 BC'", "'2024-03-10 02:30:00.000001'", "NULL"], {
+        where: [["<", "2030-01-01"]],
+    }),
+    card("timestamptz", "timestamptz", [
+        "'infinity'",
+        "'0044-03-15 12:00:00+00 BC'",
+        "'1883-11-18 12:03:57+00'",
+        "'2024-03-10 02:30:00.5+05:45'",
+        "NULL",
+    ]),
     card("interval", "interval", ["'1 year -2 mons 3 days -04:05:06.789'", "'1 day'", "'24:00:00'", "'0'", "NULL"]),
 ];
 
@@ -121,7 +148,14 @@ const CATALOG = [
 
 /** Types that are not built in. Their owner is kinds_owner, whose functions are anybody's. */
 const OTHERS = [
-    card("enum", "kinds.shade", ["'dark'", "'light \"one\"'", "NULL"], { json: label, others: true, where: [["=", "dark"], ["in", ["dark"]]] }),
+    card("enum", "kinds.shade", ["'dark'", "'light \"one\"'", "NULL"], {
+        json: label,
+        others: true,
+        where: [
+            ["=", "dark"],
+            ["in", ["dark"]],
+        ],
+    }),
     card("enum[]", "kinds.shade[]", ["ARRAY['dark'::kinds.shade, NULL]", "NULL"], { json: labels, others: true }),
     card("enum with a cast to json", "kinds.mood", ["'good'", "'bad'", "NULL"], { json: label, others: true, where: [["<>", "bad"]] }),
     card("array of enums with a cast to json", "kinds.mood[]", ["ARRAY['good'::kinds.mood, 'bad']", "NULL"], { json: labels, others: true }),
@@ -140,7 +174,10 @@ const OTHERS = [
     card("own multirange", "kinds.floatmultirange", ["'{[0.1,2)}'", "NULL"], { json: label, others: true }),
     card("own range over timestamptz", "kinds.momentrange", ["'[2024-01-01 00:00:00+03,)'", "NULL"], { json: label, others: true }),
     card("own type", "kinds.plain", ["'some \"text\"'", "NULL"], { json: label, others: true }),
-    card("own type with a cast to json", "kinds.shape", ["'a'", "'b'", "NULL"], { others: true, json: (e) => `(CASE WHEN ${e} IS NOT NULL THEN '{"shape":true}' END)` }),
+    card("own type with a cast to json", "kinds.shape", ["'a'", "'b'", "NULL"], {
+        others: true,
+        json: (e) => `(CASE WHEN ${e} IS NOT NULL THEN '{"shape":true}' END)`,
+    }),
     card("own type whose cast raises", "kinds.broken", ["'a'", "'b'"], { others: true, json: () => "NULL::pg_catalog.text", lost: "all" }),
     card("own type whose cast raises now and then", "kinds.moody", ["'a'", "'raise'"], {
         others: true,
@@ -164,7 +201,11 @@ const base = (name) => `CREATE TYPE kinds.${name};
 CREATE FUNCTION kinds.${name}_in(cstring) RETURNS kinds.${name} AS 'textin' LANGUAGE internal IMMUTABLE STRICT;
 CREATE FUNCTION kinds.${name}_out(kinds.${name}) RETURNS cstring AS 'textout' LANGUAGE internal IMMUTABLE STRICT;
 CREATE TYPE kinds.${name} (INPUT = kinds.${name}_in, OUTPUT = kinds.${name}_out, LIKE = pg_catalog.text);`;
-const cast = (name, language, body) => `CREATE FUNCTION kinds.${name}_json(kinds.${name}) RETURNS pg_catalog.json LANGUAGE ${language} AS $f$${body}$f$;
+const cast = (
+    name,
+    language,
+    body,
+) => `CREATE FUNCTION kinds.${name}_json(kinds.${name}) RETURNS pg_catalog.json LANGUAGE ${language} AS $f$${body}$f$;
 CREATE CAST (kinds.${name} AS pg_catalog.json) WITH FUNCTION kinds.${name}_json(kinds.${name});`;
 
 /** What makes them, as a superuser. */

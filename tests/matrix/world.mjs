@@ -48,19 +48,34 @@ class Place {
         await this.admin.query("CREATE SCHEMA ext; CREATE SCHEMA gis; GRANT USAGE ON SCHEMA ext TO PUBLIC");
         this.extensions = [];
         for (const [name, schema] of Object.entries(EXTENSIONS))
-            if (await this.admin.query(`CREATE EXTENSION ${name} SCHEMA ${schema}`).then(() => true, () => false)) this.extensions.push(name);
+            if (
+                await this.admin.query(`CREATE EXTENSION ${name} SCHEMA ${schema}`).then(
+                    () => true,
+                    () => false,
+                )
+            )
+                this.extensions.push(name);
         const roles = await this.admin.query("SELECT FROM pg_roles WHERE rolname = 'matrix_owner'");
         await this.admin.query(roles.rowCount > 0 ? SETUP.replaceAll(/^(CREATE ROLE|GRANT).*$/gm, "") : SETUP);
         for (const [kind, channel] of Object.entries(CHANNELS)) {
             const table = `mark ${kind}`;
             await this.admin.query(`CREATE TABLE matrix.${ident(table)} (id int PRIMARY KEY)`);
-            await this.put(`mark_${kind.replace(" ", "_")}`, { schema: "matrix", table, channel, operations: ["INSERT"], durable: kind.startsWith("durable") });
+            await this.put(`mark_${kind.replace(" ", "_")}`, {
+                schema: "matrix",
+                table,
+                channel,
+                operations: ["INSERT"],
+                durable: kind.startsWith("durable"),
+            });
         }
     }
 
     put(name, definition) {
         const more = definition.durable ? {} : this.putMore;
-        return this.admin.query("SELECT answer FROM tuplecast.put_trigger($1, $2, NULL, NULL, false)", [name, JSON.stringify({ ...more, ...definition })]);
+        return this.admin.query("SELECT answer FROM tuplecast.put_trigger($1, $2, NULL, NULL, false)", [
+            name,
+            JSON.stringify({ ...more, ...definition }),
+        ]);
     }
 
     async #listen(t) {
@@ -84,7 +99,8 @@ class Place {
         for (const [kind] of kinds) await this.admin.query(`INSERT INTO matrix.${ident(`mark ${kind}`)} VALUES (${mark})`);
         const isMark = ({ json }) => json.schema === "matrix" && json.id === mark;
         await this.stream.until(
-            () => (kinds.every(([, channel]) => this.stream.events.some((event) => event.json.channel === channel && isMark(event))) ? true : undefined),
+            () =>
+                kinds.every(([, channel]) => this.stream.events.some((event) => event.json.channel === channel && isMark(event))) ? true : undefined,
             `the mark ${mark}`,
             PATIENCE_MS,
         );
@@ -111,11 +127,22 @@ export class World {
         world.version = Number(await world.root.value("SHOW server_version_num"));
         world.directory = await world.root.value("SHOW data_directory");
         world.locales = [];
-        for (const locale of ["de_DE.UTF-8"]) if (await world.root.query(`SET lc_monetary = '${locale}'`).then(() => true, () => false)) world.locales.push(locale);
+        for (const locale of ["de_DE.UTF-8"])
+            if (
+                await world.root.query(`SET lc_monetary = '${locale}'`).then(
+                    () => true,
+                    () => false,
+                )
+            )
+                world.locales.push(locale);
         await world.root.end();
         world.places = {};
         for (const encoding of encodings)
-            world.places[encoding] = await Place.open(t, encoding, { root: world.root, putMore: preparedTransactions > 0 ? { prepare_transaction: "fails" } : {}, stream });
+            world.places[encoding] = await Place.open(t, encoding, {
+                root: world.root,
+                putMore: preparedTransactions > 0 ? { prepare_transaction: "fails" } : {},
+                stream,
+            });
         world.encodings = encodings;
         world.extensions = world.places[encodings[0]].extensions;
         return world;

@@ -183,7 +183,8 @@ static void a_bad_connection_string_says_why(void **state)
     free(problem);
     problem = NULL;
     assert_int_equal(conninfo_init(&info, "hots=a", &problem), -EINVAL);
-    assert_non_null(strstr(problem, "hots"));
+    assert_non_null(problem);
+    assert_null(strstr(problem, "hots")); /* what stands in the wrong place may be a password */
     free(problem);
 }
 

@@ -6,8 +6,6 @@ import { createDatabase } from "./database.mjs";
 import { run } from "./gateway.mjs";
 import { subscribe } from "./sse.mjs";
 
-const PATIENCE_MS = 30_000;
-
 /**
  * What CREATE DATABASE is told; letters that the encoding has; and bytes, in hexadecimal, that it takes and that are nothing in UTF-8. In
  * SQL_ASCII letters are the bytes that somebody once wrote.
@@ -18,14 +16,6 @@ export const ENCODINGS = {
     WIN1252: { options: "LOCALE 'C'", letters: "größe€“”", bad: "81" },
     EUC_JP: { options: "LOCALE 'ja_JP.eucjp'", letters: "日本語テスト", bad: "a9a1" },
     SQL_ASCII: { options: "LOCALE 'C'", letters: "größe€漢字", bad: "e4f6fc" },
-};
-
-/** Each way from a row to the stream. */
-export const WAYS = {
-    "live, statement level": { level: "statement" },
-    "live, row level": { level: "row" },
-    "durable, statement level": { level: "statement", durable: true },
-    "durable, row level": { level: "row", durable: true },
 };
 
 export const quoted = (name) => `"${name}"`;
@@ -65,12 +55,3 @@ export class Setting {
         return { table, stream: await subscribe(t, this.gateway.stream(channel)) };
     }
 }
-
-/** The next `count` changes, as what matters of them. */
-export async function changes(stream, count) {
-    const messages = await stream.messages(count, PATIENCE_MS);
-    return messages.map(({ json: { type, id, data, old, changed, cut } }) => ({ type, id, data, old, changed, cut }));
-}
-
-/** `count` numbers from `first` on. */
-export const range = (first, count) => Array.from({ length: count }, (_, i) => first + i);
