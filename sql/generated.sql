@@ -357,7 +357,7 @@ BEGIN
 END
 $$;
 
--- One condition of a definition as SQL on the row `row_alias`. Everything is from pg_catalog, and each literal is cast to the column's type at once, so that a bad one is
+-- One condition of a definition as SQL on the row `row_alias`. Everything is from pg_catalog, and each literal gets the column's type at once, so that a bad one is
 -- an error when the trigger is put and not in a writer's statement. A column that was renamed since is found by the number that it had then.
 CREATE OR REPLACE FUNCTION tuplecast.condition(wanted oid, item jsonb, row_alias text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -369,7 +369,9 @@ DECLARE
     listed jsonb[];
     column_type oid;
     column_kind "char";
+    is_domain boolean;
     type_name text;
+    value text;
     literals text;
 BEGIN
     SELECT attname INTO column_name FROM pg_attribute
@@ -396,12 +398,20 @@ BEGIN
         UNION ALL
         SELECT t.oid, t.typbasetype, t.typtype FROM up JOIN pg_type t ON up.typtype = 'd' AND t.oid = up.typbasetype
     )
-    SELECT oid, typtype INTO column_type, column_kind FROM up WHERE typtype <> 'd';
+    SELECT oid, typtype, (SELECT count(*) > 1 FROM up) INTO column_type, column_kind, is_domain FROM up WHERE typtype <> 'd';
     type_name := format_type(column_type, -1);
     IF column_type >= 16384 AND column_kind <> 'e' THEN
         -- Its operators may be anybody's functions.
         RAISE feature_not_supported USING MESSAGE = format('where: column "%s" has the type %s, which is not built in.', column_name, type_name),
                                           HINT = 'Conditions are for built-in types, enums, and domains over them.';
+    END IF;
+    value := format('%s.%I', row_alias, column_name);
+    -- The type of an enum is not named: who writes, and our owner, may not be able to use the schema that it is in. A literal takes the type of what it is compared with; of a
+    -- domain, that is the type beneath where it stands beside something else.
+    IF column_kind = 'e' THEN
+        value := format(CASE WHEN is_domain THEN 'COALESCE(%s, NULL)' ELSE '%s' END, value);
+        RETURN CASE op WHEN 'in' THEN format('%s OPERATOR(pg_catalog.=) ANY (%L)', value, ARRAY(SELECT v #>> '{}' FROM unnest(listed) WITH ORDINALITY AS u (v, i) ORDER BY i))
+                       ELSE format('%s OPERATOR(pg_catalog.%s) %L', value, operator, listed[1] #>> '{}') END;
     END IF;
     BEGIN
         EXECUTE format('SELECT NULL::%1$s OPERATOR(pg_catalog.%2$s) NULL::%1$s', type_name, operator);
@@ -411,8 +421,8 @@ BEGIN
                                           HINT = 'Choose another column; "is null" and "is not null" work with each.';
     END;
     SELECT string_agg(quote_literal(v #>> '{}'), ', ' ORDER BY i) INTO literals FROM unnest(listed) WITH ORDINALITY AS u (v, i);
-    RETURN format(CASE op WHEN 'in' THEN '%s.%I OPERATOR(pg_catalog.%s) ANY (ARRAY[%s]::%s[])' ELSE '%s.%I OPERATOR(pg_catalog.%s) %s::%s' END,
-                  row_alias, column_name, operator, literals, type_name);
+    RETURN format(CASE op WHEN 'in' THEN '%s OPERATOR(pg_catalog.%s) ANY (ARRAY[%s]::%s[])' ELSE '%s OPERATOR(pg_catalog.%s) %s::%s' END,
+                  value, operator, literals, type_name);
 END
 $$;
 
@@ -433,8 +443,13 @@ DECLARE
     old_rows constant text := CASE WHEN by_row THEN '(SELECT OLD.*)' WHEN part = 'delete' THEN 'changed_rows' ELSE 'old_rows' END;
     settings_differ constant text := tuplecast.settings_differ(relation, tuplecast.wanted_columns(options));
     fast constant text := CASE kind WHEN 'live' THEN tuplecast.fast_live(relation, part, options) ELSE tuplecast.fast_durable(relation, part, options) END;
-    -- Our owner reads changed_rows by name only where it is certain to be the table of changed rows, and not something temporary of that name.
-    must_be_ours constant boolean := kind = 'durable' AND NOT by_row;
+    -- With our owner's rights, a row of another table is not even looked at, whatever it is that our function was hung onto: its types are not the ones that the statements were
+    -- written for. Partitions of one table have the same.
+    same_table constant text := format('TG_RELID OPERATOR(pg_catalog.=) %s::pg_catalog.oid', relation)
+        || CASE WHEN by_row AND (SELECT relkind = 'p' FROM pg_class WHERE oid = relation)
+                THEN format(' OR pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid OPERATOR(pg_catalog.=) pg_catalog.pg_partition_root(%s::pg_catalog.oid)::pg_catalog.oid',
+                            relation) ELSE '' END;
+    needs_old_rows constant boolean := part = 'update' AND NOT by_row AND options @> '{"old":true}';
     query text;
     general text := '';
 BEGIN
@@ -460,13 +475,16 @@ BEGIN
         '    IF ' || settings_differ || E' THEN\n        settings := tuplecast.fix_settings();\n    END IF;\n',
         E'    <<changes>>\n    BEGIN\n    IF ',
         -- A copy of the trigger on another table goes the general way. Row level triggers have clones on partitions.
-        CASE WHEN NOT by_row THEN format('TG_RELID OPERATOR(pg_catalog.=) %s::pg_catalog.oid AND ', relation) END,
-        CASE WHEN must_be_ours THEN format('TG_NAME OPERATOR(pg_catalog.=) %L::pg_catalog.name AND ', trigger_name) END,
+        CASE WHEN NOT by_row OR kind = 'durable' THEN format('(%s) AND ', same_table) END,
+        CASE WHEN NOT by_row AND kind = 'durable' THEN format('TG_NAME OPERATOR(pg_catalog.=) %L::pg_catalog.name AND ', trigger_name) END,
         format('%L::pg_catalog.regclass IS NOT NULL AND tuplecast.is_current(%L, %s, %L, %L) THEN', relation, function_name, relation, trigger_name, digest), E'\n        ',
         fast || E'\n        ', general,
-        CASE WHEN must_be_ours THEN E'\n    ELSIF tuplecast.has_changed_rows(TG_RELID, TG_NAME) THEN\n' ELSE E'\n    ELSE\n' END,
-        format(E'        FOREACH query IN ARRAY tuplecast.queries_now(%L, TG_RELID, TG_NAME, %L, tuplecast.options(TG_ARGV[1], TG_ARGV[0], %L)) LOOP\n',
-               kind, part, options @> '{"row_level":true}'),
+        CASE WHEN kind = 'live' THEN E'\n    ELSE\n'
+             ELSE format(E'\n    ELSIF (%s OR tuplecast.is_put(%L, TG_NAME, TG_RELID))%s THEN\n', same_table, function_name,
+                         CASE WHEN NOT by_row THEN format(' AND tuplecast.has_changed_rows(TG_RELID, TG_NAME, %L)', needs_old_rows) END) END,
+        -- The channel and the rest of the definition are what the trigger was put with. Who owns a table may have given its trigger other arguments.
+        format(E'        FOREACH query IN ARRAY tuplecast.queries_now(%L, TG_RELID, TG_NAME, %L, %s) LOOP\n', kind, part,
+               CASE kind WHEN 'durable' THEN format('%L', options) ELSE format('tuplecast.options(TG_ARGV[1], TG_ARGV[0], %L)', options @> '{"row_level":true}') END),
         '            EXECUTE query', CASE WHEN NOT by_row THEN '' WHEN part = 'insert' THEN ' USING NEW' WHEN part = 'delete' THEN ' USING OLD' ELSE ' USING NEW, OLD' END,
         E';\n        END LOOP;\n', CASE kind WHEN 'durable' THEN E'        IF tuplecast.wake_lead() THEN\n        END IF;\n' END,
         E'    END IF;\n    END;\n',
@@ -488,18 +506,31 @@ BEGIN
                 ELSE EXISTS (SELECT FROM pg_trigger m WHERE m.tgrelid = wanted AND m.tgname = left(trigger_name, -3) || 'moves') END AS row_level
       INTO STRICT t FROM pg_trigger g
      WHERE g.tgrelid = wanted AND g.tgname = trigger_name AND g.tgfoid = to_regprocedure(format('tuplecast.%I()', function_name));
-    -- Only who had everything taken from PUBLIC, as by restoring a dump without privileges, cannot draw numbers.
+    -- Only who had everything taken from PUBLIC, as by restoring a dump without privileges, cannot draw numbers. The tables of changed rows are looked for in the
+    -- catalog as it is, not as an old snapshot has it.
     RETURN coalesce(has_sequence_privilege('tuplecast.serial', 'USAGE') AND tuplecast.sees_present(wanted)
-                    AND tuplecast.digest_of(wanted, t.arguments, t.row_level) = digest AND (t.tgtype & 1 > 0
-                         OR 'changed_rows' IN (t.tgnewtable, t.tgoldtable)
-                            AND (t.tgtype & 16 = 0 OR t.tgoldtable = 'old_rows' OR NOT tuplecast.options(t.arguments[2]) @> '{"old":true}')), false);
+                    AND tuplecast.digest_of(wanted, t.arguments, t.row_level) = digest
+                    AND (t.tgtype & 1 > 0
+                         OR tuplecast.has_changed_rows(wanted, trigger_name, trigger_name LIKE '%:update' AND tuplecast.options(t.arguments[2]) @> '{"old":true}')), false);
 EXCEPTION WHEN OTHERS THEN
     RETURN false;
 END
 $$;
 
--- Has this trigger tables of changed rows, under our names? Asked of functions that see the catalog as it is, whatever the writer's snapshot.
-CREATE OR REPLACE FUNCTION tuplecast.has_changed_rows(relation oid, trigger_name name) RETURNS boolean
+-- Was the trigger put on this table, or on one that it is a partition of, with this function? For a dump that was restored, where tables have other numbers than those that are
+-- written into the functions.
+CREATE OR REPLACE FUNCTION tuplecast.is_put(function_name text, trigger_name name, relation oid) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM tuplecast.function f WHERE f.name = function_name AND f.trigger = trigger_name
+                                                      AND (f.relation = is_put.relation OR f.relation IN (SELECT relid FROM pg_partition_ancestors(is_put.relation))));
+END
+$$;
+
+-- Has this trigger tables of changed rows, under our names, and one of old rows where it needs that? Asked of functions that see the catalog as it is, whatever the writer's
+-- snapshot.
+CREATE OR REPLACE FUNCTION tuplecast.has_changed_rows(relation oid, trigger_name name, needs_old_rows boolean) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
 DECLARE
@@ -508,8 +539,8 @@ DECLARE
 BEGIN
     -- Names in quotes could hold anything; what is left in front of the first literal cannot.
     RETURN coalesce(regexp_replace(definition, '"([^"]|"")*"', '', 'g')
-                    ~ ('^CREATE TRIGGER [^'']* REFERENCING (NEW TABLE AS changed_rows|OLD TABLE AS changed_rows|OLD TABLE AS old_rows NEW TABLE AS changed_rows)'
-                       ' FOR EACH STATEMENT EXECUTE FUNCTION '), false);
+                    ~ concat('^CREATE TRIGGER [^'']* REFERENCING (', CASE WHEN NOT needs_old_rows THEN 'NEW TABLE AS changed_rows|OLD TABLE AS changed_rows|' END,
+                             'OLD TABLE AS old_rows NEW TABLE AS changed_rows) FOR EACH STATEMENT EXECUTE FUNCTION '), false);
 EXCEPTION WHEN OTHERS THEN
     RETURN false;
 END
@@ -616,7 +647,8 @@ BEGIN
     FOR function_name, grantee IN
         SELECT p.proname, pg_get_userbyid(a.grantee) FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) a
          WHERE p.pronamespace = 'tuplecast'::regnamespace AND p.proname ~ '^(live|durable)_([0-9]{1,6}|truncate|moves)$' AND a.grantee NOT IN (0, p.proowner)
-           AND NOT EXISTS (SELECT FROM tuplecast.function f JOIN pg_class c ON c.oid = f.relation WHERE f.name = p.proname AND c.relowner = a.grantee AND c.relkind = 'p')
+           AND NOT (p.proname ~ '[0-9]$' AND EXISTS (SELECT FROM tuplecast.function f JOIN pg_class c ON c.oid = f.relation
+                                                      WHERE f.name = p.proname AND c.relowner = a.grantee AND c.relkind = 'p'))
     LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION tuplecast.%I() FROM %I', function_name, grantee);
     END LOOP;
