@@ -235,12 +235,12 @@ $$;
 
 -- The condition of a definition as SQL on the row `of`, each column under the name that it has now; null without one. Everything is from pg_catalog. The
 -- names are resolved by the name first, then by the number that the column had when the trigger was put.
-CREATE OR REPLACE FUNCTION tuplecast.conditions(relation oid, options jsonb, row_alias text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.conditions(relation oid, options jsonb, row_alias text, in_when boolean DEFAULT false) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
-    RETURN (SELECT '(' || string_agg(tuplecast.condition(relation, item, row_alias), ' AND ' ORDER BY i) || ')'
+    RETURN (SELECT '(' || string_agg(tuplecast.condition(relation, item, row_alias, in_when), ' AND ' ORDER BY i) || ')'
               FROM jsonb_array_elements(options -> 'where') WITH ORDINALITY AS u (item, i));
 END
 $$;
@@ -359,7 +359,7 @@ $$;
 
 -- One condition of a definition as SQL on the row `row_alias`. Everything is from pg_catalog, and each literal is cast to the column's type at once, so that a bad one is
 -- an error when the trigger is put and not in a writer's statement. A column that was renamed since is found by the number that it had then.
-CREATE OR REPLACE FUNCTION tuplecast.condition(wanted oid, item jsonb, row_alias text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.condition(wanted oid, item jsonb, row_alias text, in_when boolean) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -371,6 +371,7 @@ DECLARE
     column_kind "char";
     type_name text;
     literals text;
+    unknown text; -- labels
 BEGIN
     SELECT attname INTO column_name FROM pg_attribute
      WHERE attrelid = wanted AND (attname = item ->> 'column' OR attnum = (item ->> 'number')::smallint) AND attnum > 0 AND NOT attisdropped
@@ -403,6 +404,21 @@ BEGIN
         RAISE feature_not_supported USING MESSAGE = format('where: column "%s" has the type %s, which is not built in.', column_name, type_name),
                                           HINT = 'Conditions are for built-in types, enums, and domains over them.';
     END IF;
+    SELECT string_agg(quote_literal(v #>> '{}'), ', ' ORDER BY i) INTO literals FROM unnest(listed) WITH ORDINALITY AS u (v, i);
+    IF column_kind = 'e' THEN
+        SELECT string_agg(format('"%s"', v #>> '{}'), ', ' ORDER BY i) INTO unknown FROM unnest(listed) WITH ORDINALITY AS u (v, i)
+         WHERE NOT EXISTS (SELECT FROM pg_enum WHERE enumtypid = column_type AND enumlabel = v #>> '{}');
+        IF unknown IS NOT NULL THEN
+            RAISE invalid_text_representation USING MESSAGE = format('where: %s is no label of column "%s".', unknown, column_name);
+        ELSIF operator IN ('=', '<>') THEN
+            -- By the labels: who writes to the table need not be allowed to name its types.
+            RETURN format(CASE op WHEN 'in' THEN '%s OPERATOR(pg_catalog.%s) ANY (ARRAY[%s]::pg_catalog.text[])' ELSE '%s OPERATOR(pg_catalog.%s) %s::pg_catalog.text' END,
+                          format('CASE WHEN %1$s.%2$I IS NOT NULL THEN pg_catalog.format(''%%s'', %1$s.%2$I) END', row_alias, column_name), operator, literals);
+        ELSIF NOT in_when THEN
+            RETURN format('%1$s.%2$I OPERATOR(pg_catalog.%3$s) (SELECT e FROM pg_catalog.unnest(pg_catalog.enum_range(%1$s.%2$I)) e'
+                          ' WHERE pg_catalog.format(''%%s'', e) OPERATOR(pg_catalog.=) %4$s)', row_alias, column_name, operator, literals);
+        END IF;
+    END IF;
     BEGIN
         EXECUTE format('SELECT NULL::%1$s OPERATOR(pg_catalog.%2$s) NULL::%1$s', type_name, operator);
     EXCEPTION WHEN undefined_function OR ambiguous_function THEN
@@ -410,7 +426,6 @@ BEGIN
                                                            type_name, operator, column_name),
                                           HINT = 'Choose another column; "is null" and "is not null" work with each.';
     END;
-    SELECT string_agg(quote_literal(v #>> '{}'), ', ' ORDER BY i) INTO literals FROM unnest(listed) WITH ORDINALITY AS u (v, i);
     RETURN format(CASE op WHEN 'in' THEN '%s.%I OPERATOR(pg_catalog.%s) ANY (ARRAY[%s]::%s[])' ELSE '%s.%I OPERATOR(pg_catalog.%s) %s::%s' END,
                   row_alias, column_name, operator, literals, type_name);
 END
@@ -434,7 +449,12 @@ DECLARE
     settings_differ constant text := tuplecast.settings_differ(relation, tuplecast.wanted_columns(options));
     fast constant text := CASE kind WHEN 'live' THEN tuplecast.fast_live(relation, part, options) ELSE tuplecast.fast_durable(relation, part, options) END;
     -- Our owner reads changed_rows by name only where it is certain to be the table of changed rows, and not something temporary of that name.
-    must_be_ours constant boolean := kind = 'durable' AND NOT by_row;
+    reads_tables constant boolean := kind = 'durable' AND NOT by_row;
+    -- Partitions have clones of row level triggers.
+    root constant oid := (SELECT pg_partition_root(relation)::oid FROM pg_class WHERE oid = relation AND relkind = 'p');
+    is_here constant text := CASE WHEN root IS NULL THEN format('TG_RELID OPERATOR(pg_catalog.=) %s::pg_catalog.oid', relation)
+                                  ELSE format('pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid OPERATOR(pg_catalog.=) %s::pg_catalog.oid', root) END
+                             || CASE kind WHEN 'durable' THEN format(' AND TG_NAME OPERATOR(pg_catalog.=) %L::pg_catalog.name', trigger_name) ELSE '' END;
     query text;
     general text := '';
 BEGIN
@@ -459,14 +479,18 @@ BEGIN
                                       FROM tuplecast.table_now(relation) address)) END,
         '    IF ' || settings_differ || E' THEN\n        settings := tuplecast.fix_settings();\n    END IF;\n',
         E'    <<changes>>\n    BEGIN\n    IF ',
-        -- A copy of the trigger on another table goes the general way. Row level triggers have clones on partitions.
-        CASE WHEN NOT by_row THEN format('TG_RELID OPERATOR(pg_catalog.=) %s::pg_catalog.oid AND ', relation) END,
-        CASE WHEN must_be_ours THEN format('TG_NAME OPERATOR(pg_catalog.=) %L::pg_catalog.name AND ', trigger_name) END,
+        -- A copy of the trigger on another table goes the general way; of a durable one, none.
+        CASE WHEN kind = 'durable' OR NOT by_row THEN is_here || ' AND ' END,
         format('%L::pg_catalog.regclass IS NOT NULL AND tuplecast.is_current(%L, %s, %L, %L) THEN', relation, function_name, relation, trigger_name, digest), E'\n        ',
         fast || E'\n        ', general,
-        CASE WHEN must_be_ours THEN E'\n    ELSIF tuplecast.has_changed_rows(TG_RELID, TG_NAME) THEN\n' ELSE E'\n    ELSE\n' END,
-        format(E'        FOREACH query IN ARRAY tuplecast.queries_now(%L, TG_RELID, TG_NAME, %L, tuplecast.options(TG_ARGV[1], TG_ARGV[0], %L)) LOOP\n',
-               kind, part, options @> '{"row_level":true}'),
+        CASE kind WHEN 'durable' THEN format(E'\n    ELSIF tuplecast.is_ours(%L, %s, %L, TG_RELID, TG_NAME)', function_name, relation, trigger_name)
+                                      || CASE WHEN reads_tables THEN format(' AND tuplecast.has_changed_rows(TG_RELID, TG_NAME, %L, %L)', part, options @> '{"old":true}') ELSE '' END
+                                      || E' THEN\n'
+                  ELSE E'\n    ELSE\n' END,
+        format(E'        FOREACH query IN ARRAY COALESCE(CASE WHEN %s AND %L::pg_catalog.regclass IS NOT NULL THEN tuplecast.queries_kept(%L, %s, %L, %L) END,\n', is_here, relation,
+               kind, relation, part, options),
+        format(E'                tuplecast.queries_now(%L, COALESCE(tuplecast.put_on(TG_RELID, TG_NAME), TG_RELID), %L, %s)) LOOP\n', kind, part,
+               CASE kind WHEN 'durable' THEN quote_literal(options) ELSE format('tuplecast.options(TG_ARGV[1], TG_ARGV[0], %L)', options @> '{"row_level":true}') END),
         '            EXECUTE query', CASE WHEN NOT by_row THEN '' WHEN part = 'insert' THEN ' USING NEW' WHEN part = 'delete' THEN ' USING OLD' ELSE ' USING NEW, OLD' END,
         E';\n        END LOOP;\n', CASE kind WHEN 'durable' THEN E'        IF tuplecast.wake_lead() THEN\n        END IF;\n' END,
         E'    END IF;\n    END;\n',
@@ -498,34 +522,60 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
--- Has this trigger tables of changed rows, under our names? Asked of functions that see the catalog as it is, whatever the writer's snapshot.
-CREATE OR REPLACE FUNCTION tuplecast.has_changed_rows(relation oid, trigger_name name) RETURNS boolean
+-- Is it this function's trigger that calls it, or a clone on a partition? The table is known by its number, or, when it has another one since a dump was restored, by the
+-- register of functions.
+CREATE OR REPLACE FUNCTION tuplecast.is_ours(function_name text, wanted oid, wanted_trigger name, relation oid, trigger_name name) RETURNS boolean
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    tables constant oid[] := relation || ARRAY(SELECT a.relid::oid FROM pg_partition_ancestors(relation) a);
+BEGIN
+    RETURN trigger_name = wanted_trigger
+           AND (wanted = ANY (tables)
+                OR EXISTS (SELECT FROM tuplecast.function f WHERE f.name = function_name AND f.trigger = wanted_trigger AND f.relation = ANY (tables)));
+END
+$$;
+
+-- Has this trigger exactly the tables of changed rows that its statements read? Asked of functions that see the catalog as it is, whatever the writer's snapshot.
+CREATE OR REPLACE FUNCTION tuplecast.has_changed_rows(relation oid, trigger_name name, part text, with_old boolean) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
 DECLARE
     address text[] := parse_ident((pg_identify_object('pg_class'::regclass, relation, 0)).identity);
     definition text := pg_get_triggerdef((SELECT objid FROM pg_get_object_address('trigger', address || trigger_name::text, '{}')));
+    tables constant text := CASE WHEN part = 'delete' THEN 'OLD TABLE AS changed_rows' WHEN part = 'update' AND with_old THEN 'OLD TABLE AS old_rows NEW TABLE AS changed_rows'
+                                 ELSE 'NEW TABLE AS changed_rows' END;
 BEGIN
     -- Names in quotes could hold anything; what is left in front of the first literal cannot.
     RETURN coalesce(regexp_replace(definition, '"([^"]|"")*"', '', 'g')
-                    ~ ('^CREATE TRIGGER [^'']* REFERENCING (NEW TABLE AS changed_rows|OLD TABLE AS changed_rows|OLD TABLE AS old_rows NEW TABLE AS changed_rows)'
-                       ' FOR EACH STATEMENT EXECUTE FUNCTION '), false);
+                    ~ format('^CREATE TRIGGER [^'']* AFTER %s ON [^'']* REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION ', upper(part COLLATE "C"), tables), false);
 EXCEPTION WHEN OTHERS THEN
     RETURN false;
 END
 $$;
 
 -- The statements of one part of a trigger for the table as it is now, for EXECUTE in a trigger's function. At row level, $1 is the row, or the new one, and $2 the old one.
-CREATE OR REPLACE FUNCTION tuplecast.queries_now(kind text, relation oid, trigger_name name, part text, options jsonb) RETURNS text[]
+CREATE OR REPLACE FUNCTION tuplecast.queries_now(kind text, relation oid, part text, options jsonb) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     by_row constant boolean := part = 'key' OR options @> '{"row_level":true}';
 BEGIN
     RETURN tuplecast.queries_of(
-        kind, coalesce(tuplecast.put_on(relation, trigger_name), relation), part, options || '{"checked":true}',
+        kind, relation, part, options || '{"checked":true}',
         CASE WHEN by_row THEN '(SELECT ($1).*)' ELSE 'changed_rows' END,
         CASE WHEN by_row AND part = 'delete' THEN '(SELECT ($1).*)' WHEN by_row THEN '(SELECT ($2).*)' WHEN part = 'delete' THEN 'changed_rows' ELSE 'old_rows' END);
+END
+$$;
+
+-- The same, once for each plan: declared IMMUTABLE like is_current(). Null where the transaction does not see the table as it is.
+CREATE OR REPLACE FUNCTION tuplecast.queries_kept(kind text, relation oid, part text, options jsonb) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE WHEN tuplecast.sees_present(relation) THEN tuplecast.queries_now(kind, relation, part, options) END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
 END
 $$;
 
