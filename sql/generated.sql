@@ -492,7 +492,8 @@ BEGIN
         format(E'                tuplecast.queries_now(%L, COALESCE(tuplecast.put_on(TG_RELID, TG_NAME), TG_RELID), %L, %s)) LOOP\n', kind, part,
                CASE kind WHEN 'durable' THEN quote_literal(options) ELSE format('tuplecast.options(TG_ARGV[1], TG_ARGV[0], %L)', options @> '{"row_level":true}') END),
         '            EXECUTE query', CASE WHEN NOT by_row THEN '' WHEN part = 'insert' THEN ' USING NEW' WHEN part = 'delete' THEN ' USING OLD' ELSE ' USING NEW, OLD' END,
-        E';\n        END LOOP;\n', CASE kind WHEN 'durable' THEN E'        IF tuplecast.wake_lead() THEN\n        END IF;\n' END,
+        E';\n        END LOOP;\n', format(E'        IF tuplecast.tell_stale(%L) THEN\n        END IF;\n', function_name),
+        CASE kind WHEN 'durable' THEN E'        IF tuplecast.wake_lead() THEN\n        END IF;\n' END,
         E'    END IF;\n    END;\n',
         CASE WHEN settings_differ IS NOT NULL THEN E'    IF settings IS NOT NULL AND tuplecast.set_settings(settings) THEN\n    END IF;\n' END,
         E'    RETURN NULL;\nEND\n');
@@ -579,6 +580,18 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 
+-- Says that a function is out of date. Not where PREPARE TRANSACTION is possible, which fails after a NOTIFY.
+CREATE OR REPLACE FUNCTION tuplecast.tell_stale(function_name text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF current_setting('max_prepared_transactions') = '0' THEN
+        PERFORM pg_notify('tuplecast', 'stale ' || function_name);
+    END IF;
+    RETURN true;
+END
+$$;
+
 -- The table that a trigger was put on, of which this one, on a partition, is a clone.
 CREATE OR REPLACE FUNCTION tuplecast.put_on(relation oid, trigger_name name) RETURNS oid
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -644,6 +657,27 @@ AS $$
     SELECT count(tuplecast.write_function(p.function, p.relation, p.full_name, ARRAY[p.channel, p.argument, array_to_string(p.operations, ' ')], t.row_level)::text)
       FROM tuplecast.parts p JOIN tuplecast.triggers t ON t.relation = p.relation AND t.name = p.name
      WHERE p.function ~ '[0-9]$'
+$$;
+
+-- Writes a function anew whose table was altered since. Writers who find it so say which one; gateways call this, for writers have no right to.
+CREATE OR REPLACE FUNCTION tuplecast.refresh_function(function_name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    p record;
+BEGIN
+    SET LOCAL lock_timeout = '50ms';
+    PERFORM tuplecast.take_turn();
+    SELECT q.relation, q.full_name, ARRAY[q.channel, q.argument, array_to_string(q.operations, ' ')] AS arguments, t.row_level, f.prosrc INTO p
+      FROM tuplecast.parts q JOIN tuplecast.triggers t ON t.relation = q.relation AND t.name = q.name
+      JOIN pg_proc f ON f.pronamespace = 'tuplecast'::regnamespace AND f.proname = q.function
+     WHERE q.function = function_name AND q.function ~ '[0-9]$';
+    IF position(tuplecast.digest_of(p.relation, p.arguments, p.row_level) IN p.prosrc) = 0 THEN
+        PERFORM tuplecast.write_function(function_name, p.relation, p.full_name, p.arguments, p.row_level);
+    END IF;
+EXCEPTION WHEN OTHERS THEN
+    NULL; -- somebody puts a trigger, or the table is gone: the next writer says it again
+END
 $$;
 
 -- Takes back what make_function() gave, and drops the functions of triggers that are gone.

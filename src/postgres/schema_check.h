@@ -1,5 +1,5 @@
-/* Looks over a queue of queries whether the database side is the right one, and says in the log when it is not. A schema
- * that is not as it should be may well work: so that is said, and no more. */
+/* Looks over a queue of queries whether the database side is the right one, and says in the log when it is not. A
+ * schema that is not as it should be may well work: so that is said, and no more. */
 #pragma once
 
 #include "postgres/query_queue.h"
