@@ -292,7 +292,7 @@ BEGIN
                                        ' THEN 40000000 ELSE 0 END::pg_catalog.int8', alias, c.name) END, ' OPERATOR(pg_catalog.+) ' ORDER BY c.place)
       INTO size FROM tuplecast.columns_of(relation, NULL) c WHERE c.length < 0 AND (c.type <> 'numeric'::regtype OR c.is_array);
     SELECT format('(tuplecast.log_row(%s, %s, NULL)).data', v.names, v.members) AS data, format('(tuplecast.log_row(%s, %s, NULL)).lost', v.names, v.members) AS lost
-      INTO long FROM tuplecast.values_array(relation, NULL, alias, 'durable') v;
+      INTO long FROM tuplecast.values_array(relation, NULL, alias, false) v;
     RETURN format(E'INSERT INTO tuplecast.log (channel, head, id_json, data, lost)\n        SELECT %L, %L, %s, %s, %s%s;\n'
                   '        IF FOUND AND pg_catalog.pg_sequence_last_value(''tuplecast.lead_asleep'') OPERATOR(pg_catalog.=) 2 AND tuplecast.wake_lead() THEN\n'
                   '        END IF;\n        EXIT changes;', options ->> 'channel',
