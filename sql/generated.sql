@@ -65,7 +65,9 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN (SELECT current_setting('transaction_isolation') LIKE 'read %'
-                   OR (c.relkind = 'r' AND c.relfilenode = pg_relation_filenode(relation)
+                   -- A partitioned table is rewritten with its partitions; one that this transaction does not see is newer, and as the table is.
+                   OR ((SELECT bool_and(p.relfilenode = pg_relation_filenode(p.oid)) FROM pg_class p
+                         WHERE p.relkind = 'r' AND p.oid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid)))
                        AND (pg_identify_object('pg_class'::regclass, relation, c.relnatts + 1)).identity IS NULL
                        AND NOT EXISTS (SELECT FROM pg_attribute a WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped
                                           AND (pg_identify_object('pg_class'::regclass, relation, attnum)).identity
@@ -468,8 +470,10 @@ BEGIN
         format('%L::pg_catalog.regclass IS NOT NULL AND tuplecast.is_current(%L, %s, %L, %L) THEN', relation, function_name, relation, trigger_name, digest), E'\n        ',
         fast || E'\n        ', general,
         CASE WHEN must_be_ours THEN E'\n    ELSIF tuplecast.has_changed_rows(TG_RELID, TG_NAME) THEN\n' ELSE E'\n    ELSE\n' END,
-        format(E'        FOREACH query IN ARRAY tuplecast.queries_now(%L, TG_RELID, TG_NAME, %L, tuplecast.options(TG_ARGV[1], TG_ARGV[0], %L)) LOOP\n',
-               kind, part, options @> '{"row_level":true}'),
+        E'        FOREACH query IN ARRAY COALESCE(', CASE WHEN NOT by_row THEN format('CASE WHEN TG_RELID OPERATOR(pg_catalog.=) %s::pg_catalog.oid THEN ', relation) END,
+        format(E'tuplecast.queries_kept(%L, %L::pg_catalog.regclass, %L, %L)', function_name, relation, trigger_name, options @> '{"row_level":true}'),
+        CASE WHEN NOT by_row THEN ' END' END,
+        format(E',\n            tuplecast.queries_now(%L, TG_RELID, TG_NAME, %L, tuplecast.options(TG_ARGV[1], TG_ARGV[0], %L))) LOOP\n', kind, part, options @> '{"row_level":true}'),
         '            EXECUTE query', CASE WHEN NOT by_row THEN '' WHEN part = 'insert' THEN ' USING NEW' WHEN part = 'delete' THEN ' USING OLD' ELSE ' USING NEW, OLD' END,
         E';\n        END LOOP;\n', CASE kind WHEN 'durable' THEN E'        IF tuplecast.wake_lead() THEN\n        END IF;\n' END,
         E'    END IF;\n    END;\n',
@@ -529,6 +533,24 @@ BEGIN
         kind, coalesce(tuplecast.put_on(relation, trigger_name), relation), part, options || '{"checked":true}',
         CASE WHEN by_row THEN '(SELECT ($1).*)' ELSE 'changed_rows' END,
         CASE WHEN by_row AND part = 'delete' THEN '(SELECT ($1).*)' WHEN by_row THEN '(SELECT ($2).*)' WHEN part = 'delete' THEN 'changed_rows' ELSE 'old_rows' END);
+END
+$$;
+
+-- The same, made when a plan is made and not for each row, as is_current() is asked, and for the same reason declared IMMUTABLE. Null where the transaction sees the
+-- table as it was, or the function is not that of this trigger: then they are made each time.
+CREATE OR REPLACE FUNCTION tuplecast.queries_kept(function_name text, wanted regclass, trigger_name name, row_level boolean) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    arguments text[];
+BEGIN
+    SELECT tuplecast.arguments(tgargs) INTO STRICT arguments FROM pg_trigger
+     WHERE tgrelid = wanted AND tgname = trigger_name AND tgfoid = to_regprocedure(format('tuplecast.%I()', function_name));
+    RETURN CASE WHEN tuplecast.sees_present(wanted)
+                THEN tuplecast.queries_now(substring(function_name FROM '^[a-z]+'), wanted, trigger_name, substring(trigger_name FROM '[a-z]+$'),
+                                           tuplecast.options(arguments[2], arguments[1], row_level)) END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
 END
 $$;
 
