@@ -280,6 +280,7 @@ DECLARE
     data constant text := tuplecast.short_row(relation, alias, whole);
     key record := tuplecast.short_id(relation, keys, alias);
     size text;
+    long record; -- what the general way makes of a row
 BEGIN
     IF part = 'key' OR options ?| ARRAY['columns', 'old'] OR (part = 'update' AND options ? 'where') OR (tuplecast.bounds_of(relation, keys, alias)).fixed IS NULL THEN
         RETURN NULL;
@@ -290,16 +291,17 @@ BEGIN
                            ELSE format('CASE WHEN pg_catalog.pg_column_size(%1$s.%2$I) OPERATOR(pg_catalog.>) 7900 OR pg_catalog.pg_column_compression(%1$s.%2$I) IS NOT NULL'
                                        ' THEN 40000000 ELSE 0 END::pg_catalog.int8', alias, c.name) END, ' OPERATOR(pg_catalog.+) ' ORDER BY c.place)
       INTO size FROM tuplecast.columns_of(relation, NULL) c WHERE c.length < 0 AND (c.type <> 'numeric'::regtype OR c.is_array);
-    IF NOT is_plain AND size IS NOT NULL THEN
-        RETURN NULL;
-    END IF;
-    RETURN format(E'INSERT INTO tuplecast.log (channel, head, id_json, data)\n        SELECT %L, %L, %s, %s%s;\n'
+    SELECT format('(tuplecast.log_row(%s, %s, NULL)).data', v.names, v.members) AS data, format('(tuplecast.log_row(%s, %s, NULL)).lost', v.names, v.members) AS lost
+      INTO long FROM tuplecast.values_array(relation, NULL, alias, false) v;
+    RETURN format(E'INSERT INTO tuplecast.log (channel, head, id_json, data, lost)\n        SELECT %L, %L, %s, %s, %s%s;\n'
                   '        IF FOUND AND pg_catalog.pg_sequence_last_value(''tuplecast.lead_asleep'') OPERATOR(pg_catalog.=) 2 AND tuplecast.wake_lead() THEN\n'
                   '        END IF;\n        EXIT changes;', options ->> 'channel',
                   (SELECT tuplecast.log_head(nspname, relname, upper(part COLLATE "C"), NULL) FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
                     WHERE c.oid = relation), key.expression,
                   CASE WHEN size IS NULL THEN data
-                       ELSE format('CASE WHEN %s OPERATOR(pg_catalog.<) 40000000 THEN %s::pg_catalog.text ELSE tuplecast.row_json(%s) END', size, data, whole) END,
+                       ELSE format('CASE WHEN %s OPERATOR(pg_catalog.<) 40000000 THEN %s::pg_catalog.text ELSE %s END', size, data,
+                                   CASE WHEN is_plain THEN format('tuplecast.row_json(%s)', whole) ELSE long.data END) END,
+                  CASE WHEN is_plain OR size IS NULL THEN 'NULL' ELSE format('CASE WHEN %s OPERATOR(pg_catalog.>=) 40000000 THEN %s END', size, long.lost) END,
                   CASE WHEN row_level THEN '' ELSE ' FROM changed_rows n' END);
 END
 $$;

@@ -65,7 +65,9 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN (SELECT current_setting('transaction_isolation') LIKE 'read %'
-                   OR (c.relkind = 'r' AND c.relfilenode = pg_relation_filenode(relation)
+                   -- A partitioned table is rewritten with its partitions; one that this transaction does not see is newer, and as the table is.
+                   OR ((SELECT bool_and(p.relfilenode = pg_relation_filenode(p.oid)) FROM pg_class p
+                         WHERE p.relkind = 'r' AND p.oid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid)))
                        AND (pg_identify_object('pg_class'::regclass, relation, c.relnatts + 1)).identity IS NULL
                        AND NOT EXISTS (SELECT FROM pg_attribute a WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped
                                           AND (pg_identify_object('pg_class'::regclass, relation, attnum)).identity
@@ -305,11 +307,14 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     row_level constant boolean := options @> '{"row_level":true}';
-    key_names constant text := (tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', false)).names;
-    new_only constant text := tuplecast.side_of(relation, options, new_rows, 'n', false);
-    old_only constant text := tuplecast.side_of(relation, options, old_rows, 'n', false);
-    new_and_old constant text := format('%s CROSS JOIN %s', new_only, tuplecast.side_of(relation, options, old_rows, 'o', false));
-    old_and_new constant text := format('%s CROSS JOIN %s', old_only, tuplecast.side_of(relation, options, new_rows, 'o', false));
+    has_where constant boolean := row_level AND part = 'update' AND options ? 'where';
+    -- What is not needed is not made: where a function is not current, that takes time with each statement.
+    key_names constant text := CASE WHEN part = 'key' THEN (tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', false)).names END;
+    new_only constant text := CASE WHEN part IN ('insert', 'update') THEN tuplecast.side_of(relation, options, new_rows, 'n', false) END;
+    old_only constant text := CASE WHEN part IN ('delete', 'key') OR has_where THEN tuplecast.side_of(relation, options, old_rows, 'n', false) END;
+    new_and_old constant text := CASE WHEN part = 'update' AND row_level THEN format('%s CROSS JOIN %s', new_only, tuplecast.side_of(relation, options, old_rows, 'o', false)) END;
+    old_and_new constant text := CASE WHEN (part = 'key' AND row_level) OR has_where
+                                      THEN format('%s CROSS JOIN %s', old_only, tuplecast.side_of(relation, options, new_rows, 'o', false)) END;
 BEGIN
     IF part = 'insert' THEN
         RETURN ARRAY[tuplecast.telling(caller, relation, options, new_only, NULL, 'INSERT', NULL)];
@@ -326,7 +331,7 @@ BEGIN
                    CASE caller WHEN 'live' THEN format('pg_catalog.concat(%L, pg_catalog.current_setting(''tuplecast.statement'', true), '' '')', relation || ' ')
                                ELSE format('tuplecast.durable_mark(%s)', relation) END, key_names),
             'DELETE', 'UPDATE')];
-    ELSIF row_level AND options ? 'where' THEN
+    ELSIF has_where THEN
         RETURN ARRAY[
             tuplecast.telling(caller, relation, options, new_and_old, 'n.is_in AND o.is_in', 'UPDATE', NULL),
             tuplecast.telling(caller, relation, options, new_and_old, 'n.is_in AND o.is_in IS NOT TRUE', 'INSERT', 'UPDATE'),
