@@ -173,7 +173,7 @@ BEGIN
                  ELSE format('(%s) IS NOT NULL', tuplecast.telling('live', relation, options, tuplecast.side_of(relation, options, format('(SELECT %s.*)', alias), 'n', false), NULL, operation, NULL)) END;
     IF row_level THEN
         RETURN format('IF %s(CASE WHEN %s OPERATOR(pg_catalog.<) %s THEN %s ELSE %s END) THEN EXIT changes; END IF;',
-                      CASE WHEN part = 'update' THEN tuplecast.conditions(relation, options, 'NEW') || ' AND ' || tuplecast.conditions(relation, options, 'OLD') || ' AND ' END,
+                      CASE WHEN part = 'update' THEN tuplecast.conditions(relation, options, 'NEW') || ' IS TRUE AND ' || tuplecast.conditions(relation, options, 'OLD') || ' IS TRUE AND ' END,
                       bounds.measure, limit_bytes, sent, long);
     END IF;
     -- Up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for each.
@@ -231,7 +231,7 @@ BEGIN
         RETURN NULL;
     ELSIF row_level THEN
         RETURN format('IF %s(CASE WHEN %s THEN %s IS NOT NULL ELSE false END) THEN EXIT changes; END IF;',
-                      tuplecast.conditions(relation, options, 'NEW') || ' AND ' || tuplecast.conditions(relation, options, 'OLD') || ' AND ', fits, sent);
+                      tuplecast.conditions(relation, options, 'NEW') || ' IS TRUE AND ' || tuplecast.conditions(relation, options, 'OLD') || ' IS TRUE AND ', fits, sent);
     END IF;
     WHILE EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = number) LOOP
         number := number || '+';
@@ -246,14 +246,15 @@ BEGIN
         jit := pg_catalog.current_setting('jit');
         memory := pg_catalog.current_setting('work_mem');
         number := pg_catalog.nextval('tuplecast.serial');
-        -- A little memory spares the joining of old rows with new ones its files.
+        -- A little memory spares the joining of old rows with new ones its files. There is one of each; a full join is never made by nested loops, which
+        -- a plan that was made for a few rows would keep.
         IF pg_catalog.concat(pg_catalog.set_config('jit', 'off', true),
                              CASE WHEN pg_catalog.pg_size_bytes(memory) OPERATOR(pg_catalog.<) 67108864 THEN pg_catalog.set_config('work_mem', '64MB', true) END,
                              pg_catalog.pg_notify(%3$L, pg_catalog.concat('{"_":', number, %4$L))) IS NULL THEN
         END IF;
         number := pg_catalog.concat('{"_":', number, ',"row":[');
         PERFORM FROM (SELECT pg_catalog.row_number() OVER () AS %5$I, r.* FROM changed_rows r) n
-                JOIN (SELECT pg_catalog.row_number() OVER () AS %5$I, r.* FROM old_rows r) o ON n.%5$I OPERATOR(pg_catalog.=) o.%5$I
+                FULL JOIN (SELECT pg_catalog.row_number() OVER () AS %5$I, r.* FROM old_rows r) o ON n.%5$I OPERATOR(pg_catalog.=) o.%5$I
           WHERE CASE WHEN %1$s
                      THEN pg_catalog.pg_notify(%3$L, pg_catalog.concat(number, %6$s, '],"old":[', %7$s, '],"n":', pg_catalog.nextval('tuplecast.serial'), '}')) IS NULL
                      ELSE (%8$s) IS NULL END;

@@ -343,9 +343,9 @@ BEGIN
     ELSIF row_level THEN
         RETURN ARRAY[tuplecast.telling(caller, relation, options, new_and_old, NULL, 'UPDATE', NULL)];
     END IF;
-    -- Both tables hold the rows in the same order.
+    -- Both tables hold the rows in the same order. A full join is never made by nested loops, which a plan that was made for a few rows would keep.
     RETURN ARRAY[tuplecast.telling(
-        caller, relation, options, format('%s JOIN %s ON n.number OPERATOR(pg_catalog.=) o.number', tuplecast.side_of(relation, options, new_rows, 'n', true),
+        caller, relation, options, format('%s FULL JOIN %s ON n.number OPERATOR(pg_catalog.=) o.number', tuplecast.side_of(relation, options, new_rows, 'n', true),
                                           tuplecast.side_of(relation, options, old_rows, 'o', true)), NULL, 'UPDATE', NULL)];
 END
 $$;
@@ -489,8 +489,11 @@ BEGIN
         format('%L::pg_catalog.regclass IS NOT NULL AND tuplecast.is_current(%L, %s, %L, %L) THEN', relation, function_name, relation, trigger_name, digest), E'\n        ',
         fast || E'\n        ', general,
         CASE kind WHEN 'durable' THEN format(E'\n    ELSIF tuplecast.is_ours(%L, %s, %L, TG_RELID, TG_NAME)', function_name, relation, trigger_name)
-                                      || CASE WHEN reads_tables THEN format(' AND tuplecast.has_changed_rows(TG_RELID, TG_NAME, %L, %L)', part, options @> '{"old":true}') ELSE '' END
                                       || E' THEN\n'
+                                      || CASE WHEN reads_tables
+                                              THEN format(E'        IF NOT tuplecast.has_changed_rows(TG_RELID, TG_NAME, %L, %L) THEN\n            INSERT INTO tuplecast.log (channel, head, id_json) VALUES (%L, %L, ''null'');\n            EXIT changes;\n        END IF;\n',
+                                                          part, options @> '{"old":true}', options ->> 'channel',
+                                                          (SELECT tuplecast.log_head(a[1], a[2], upper(part COLLATE "C"), NULL) FROM tuplecast.table_now(relation) a)) ELSE '' END
                   ELSE E'\n    ELSE\n' END,
         format(E'        FOREACH query IN ARRAY COALESCE(CASE WHEN %s AND %L::pg_catalog.regclass IS NOT NULL THEN tuplecast.queries_kept(%L, %s, %L, %L) END,\n', is_here, relation,
                kind, relation, part, options),
@@ -508,7 +511,7 @@ $$;
 -- Is the function that was written with this digest what would be written now? Declared IMMUTABLE, which is not the truth, so that it is asked when a plan is made
 -- and not when it runs. It must not fail: the writer would.
 CREATE OR REPLACE FUNCTION tuplecast.is_current(function_name text, wanted oid, trigger_name name, digest text) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     t record;
@@ -542,18 +545,21 @@ BEGIN
 END
 $$;
 
--- Has this trigger exactly the tables of changed rows that its statements read? Asked of functions that see the catalog as it is, whatever the writer's snapshot.
+-- Has this trigger exactly the tables of changed rows that its statements read? Asked of functions that see the catalog as it is, whatever the writer's snapshot. False also
+-- when that cannot be known: to find a trigger by its name, our owner needs a right on the schema; to find it by its number, it must be visible.
 CREATE OR REPLACE FUNCTION tuplecast.has_changed_rows(relation oid, trigger_name name, part text, with_old boolean) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
 DECLARE
-    address text[] := parse_ident((pg_identify_object('pg_class'::regclass, relation, 0)).identity);
-    definition text := pg_get_triggerdef((SELECT objid FROM pg_get_object_address('trigger', address || trigger_name::text, '{}')));
+    number oid := (SELECT oid FROM pg_trigger WHERE tgrelid = relation AND tgname = trigger_name);
     tables constant text := CASE WHEN part = 'delete' THEN 'OLD TABLE AS changed_rows' WHEN part = 'update' AND with_old THEN 'OLD TABLE AS old_rows NEW TABLE AS changed_rows'
                                  ELSE 'NEW TABLE AS changed_rows' END;
 BEGIN
+    IF number IS NULL THEN
+        number := (pg_get_object_address('trigger', tuplecast.table_now(relation) || trigger_name::text, '{}')).objid;
+    END IF;
     -- Names in quotes could hold anything; what is left in front of the first literal cannot.
-    RETURN coalesce(regexp_replace(definition, '"([^"]|"")*"', '', 'g')
+    RETURN coalesce(regexp_replace(pg_get_triggerdef(number), '"([^"]|"")*"', '', 'g')
                     ~ format('^CREATE TRIGGER [^'']* AFTER %s ON [^'']* REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION ', upper(part COLLATE "C"), tables), false);
 EXCEPTION WHEN OTHERS THEN
     RETURN false;
@@ -562,7 +568,7 @@ $$;
 
 -- The statements of one part of a trigger for the table as it is now, for EXECUTE in a trigger's function. At row level, $1 is the row, or the new one, and $2 the old one.
 CREATE OR REPLACE FUNCTION tuplecast.queries_now(kind text, relation oid, part text, options jsonb) RETURNS text[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     by_row constant boolean := part = 'key' OR options @> '{"row_level":true}';
@@ -576,7 +582,7 @@ $$;
 
 -- The same, once for each plan: declared IMMUTABLE like is_current(). Null where the transaction does not see the table as it is.
 CREATE OR REPLACE FUNCTION tuplecast.queries_kept(kind text, relation oid, part text, options jsonb) RETURNS text[]
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 BEGIN
     RETURN CASE WHEN tuplecast.sees_present(relation) THEN tuplecast.queries_now(kind, relation, part, options) END;
