@@ -237,12 +237,12 @@ $$;
 
 -- The condition of a definition as SQL on the row `of`, each column under the name that it has now; null without one. Everything is from pg_catalog. The
 -- names are resolved by the name first, then by the number that the column had when the trigger was put.
-CREATE OR REPLACE FUNCTION tuplecast.conditions(relation oid, options jsonb, row_alias text, in_when boolean DEFAULT false) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.conditions(relation oid, options jsonb, row_alias text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
-    RETURN (SELECT '(' || string_agg(tuplecast.condition(relation, item, row_alias, in_when), ' AND ' ORDER BY i) || ')'
+    RETURN (SELECT '(' || string_agg(tuplecast.condition(relation, item, row_alias), ' AND ' ORDER BY i) || ')'
               FROM jsonb_array_elements(options -> 'where') WITH ORDINALITY AS u (item, i));
 END
 $$;
@@ -362,9 +362,9 @@ BEGIN
 END
 $$;
 
--- One condition of a definition as SQL on the row `row_alias`. Everything is from pg_catalog, and each literal is cast to the column's type at once, so that a bad one is
+-- One condition of a definition as SQL on the row `row_alias`. Everything is from pg_catalog, and each literal gets the column's type at once, so that a bad one is
 -- an error when the trigger is put and not in a writer's statement. A column that was renamed since is found by the number that it had then.
-CREATE OR REPLACE FUNCTION tuplecast.condition(wanted oid, item jsonb, row_alias text, in_when boolean) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.condition(wanted oid, item jsonb, row_alias text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -374,9 +374,10 @@ DECLARE
     listed jsonb[];
     column_type oid;
     column_kind "char";
+    is_domain boolean;
     type_name text;
+    value text;
     literals text;
-    unknown text; -- labels
 BEGIN
     SELECT attname INTO column_name FROM pg_attribute
      WHERE attrelid = wanted AND (attname = item ->> 'column' OR attnum = (item ->> 'number')::smallint) AND attnum > 0 AND NOT attisdropped
@@ -402,27 +403,20 @@ BEGIN
         UNION ALL
         SELECT t.oid, t.typbasetype, t.typtype FROM up JOIN pg_type t ON up.typtype = 'd' AND t.oid = up.typbasetype
     )
-    SELECT oid, typtype INTO column_type, column_kind FROM up WHERE typtype <> 'd';
+    SELECT oid, typtype, (SELECT count(*) > 1 FROM up) INTO column_type, column_kind, is_domain FROM up WHERE typtype <> 'd';
     type_name := format_type(column_type, -1);
     IF column_type >= 16384 AND column_kind <> 'e' THEN
         -- Its operators may be anybody's functions.
         RAISE feature_not_supported USING MESSAGE = format('where: column "%s" has the type %s, which is not built in.', column_name, type_name),
                                           HINT = 'Conditions are for built-in types, enums, and domains over them.';
     END IF;
-    SELECT string_agg(quote_literal(v #>> '{}'), ', ' ORDER BY i) INTO literals FROM unnest(listed) WITH ORDINALITY AS u (v, i);
+    value := format('%s.%I', row_alias, column_name);
+    -- The type of an enum is not named: who writes, and our owner, may not be able to use the schema that it is in. A literal takes the type of what it is compared with; of a
+    -- domain, that is the type beneath where it stands beside something else.
     IF column_kind = 'e' THEN
-        SELECT string_agg(format('"%s"', v #>> '{}'), ', ' ORDER BY i) INTO unknown FROM unnest(listed) WITH ORDINALITY AS u (v, i)
-         WHERE NOT EXISTS (SELECT FROM pg_enum WHERE enumtypid = column_type AND enumlabel = v #>> '{}');
-        IF unknown IS NOT NULL THEN
-            RAISE invalid_text_representation USING MESSAGE = format('where: %s is no label of column "%s".', unknown, column_name);
-        ELSIF operator IN ('=', '<>') THEN
-            -- By the labels: who writes to the table need not be allowed to name its types.
-            RETURN format(CASE op WHEN 'in' THEN '%s OPERATOR(pg_catalog.%s) ANY (ARRAY[%s]::pg_catalog.text[])' ELSE '%s OPERATOR(pg_catalog.%s) %s::pg_catalog.text' END,
-                          format('CASE WHEN %1$s.%2$I IS NOT NULL THEN pg_catalog.format(''%%s'', %1$s.%2$I) END', row_alias, column_name), operator, literals);
-        ELSIF NOT in_when THEN
-            RETURN format('%1$s.%2$I OPERATOR(pg_catalog.%3$s) (SELECT e FROM pg_catalog.unnest(pg_catalog.enum_range(%1$s.%2$I)) e'
-                          ' WHERE pg_catalog.format(''%%s'', e) OPERATOR(pg_catalog.=) %4$s)', row_alias, column_name, operator, literals);
-        END IF;
+        value := format(CASE WHEN is_domain THEN 'COALESCE(%s, NULL)' ELSE '%s' END, value);
+        RETURN CASE op WHEN 'in' THEN format('%s OPERATOR(pg_catalog.=) ANY (%L)', value, ARRAY(SELECT v #>> '{}' FROM unnest(listed) WITH ORDINALITY AS u (v, i) ORDER BY i))
+                       ELSE format('%s OPERATOR(pg_catalog.%s) %L', value, operator, listed[1] #>> '{}') END;
     END IF;
     BEGIN
         EXECUTE format('SELECT NULL::%1$s OPERATOR(pg_catalog.%2$s) NULL::%1$s', type_name, operator);
@@ -431,8 +425,9 @@ BEGIN
                                                            type_name, operator, column_name),
                                           HINT = 'Choose another column; "is null" and "is not null" work with each.';
     END;
-    RETURN format(CASE op WHEN 'in' THEN '%s.%I OPERATOR(pg_catalog.%s) ANY (ARRAY[%s]::%s[])' ELSE '%s.%I OPERATOR(pg_catalog.%s) %s::%s' END,
-                  row_alias, column_name, operator, literals, type_name);
+    SELECT string_agg(quote_literal(v #>> '{}'), ', ' ORDER BY i) INTO literals FROM unnest(listed) WITH ORDINALITY AS u (v, i);
+    RETURN format(CASE op WHEN 'in' THEN '%s OPERATOR(pg_catalog.%s) ANY (ARRAY[%s]::%s[])' ELSE '%s OPERATOR(pg_catalog.%s) %s::%s' END,
+                  value, operator, literals, type_name);
 END
 $$;
 
@@ -521,11 +516,12 @@ BEGIN
                 ELSE EXISTS (SELECT FROM pg_trigger m WHERE m.tgrelid = wanted AND m.tgname = left(trigger_name, -3) || 'moves') END AS row_level
       INTO STRICT t FROM pg_trigger g
      WHERE g.tgrelid = wanted AND g.tgname = trigger_name AND g.tgfoid = to_regprocedure(format('tuplecast.%I()', function_name));
-    -- Only who had everything taken from PUBLIC, as by restoring a dump without privileges, cannot draw numbers.
+    -- Only who had everything taken from PUBLIC, as by restoring a dump without privileges, cannot draw numbers. The tables of changed rows are looked for in the
+    -- catalog as it is, not as an old snapshot has it.
     RETURN coalesce(has_sequence_privilege('tuplecast.serial', 'USAGE') AND tuplecast.sees_present(wanted)
-                    AND tuplecast.digest_of(wanted, t.arguments, t.row_level) = digest AND (t.tgtype & 1 > 0
-                         OR 'changed_rows' IN (t.tgnewtable, t.tgoldtable)
-                            AND (t.tgtype & 16 = 0 OR t.tgoldtable = 'old_rows' OR NOT tuplecast.options(t.arguments[2]) @> '{"old":true}')), false);
+                    AND tuplecast.digest_of(wanted, t.arguments, t.row_level) = digest
+                    AND (t.tgtype & 1 > 0
+                         OR tuplecast.has_changed_rows(wanted, trigger_name, trigger_name LIKE '%:update' AND tuplecast.options(t.arguments[2]) @> '{"old":true}')), false);
 EXCEPTION WHEN OTHERS THEN
     RETURN false;
 END
@@ -711,7 +707,8 @@ BEGIN
     FOR function_name, grantee IN
         SELECT p.proname, pg_get_userbyid(a.grantee) FROM pg_proc p CROSS JOIN LATERAL aclexplode(p.proacl) a
          WHERE p.pronamespace = 'tuplecast'::regnamespace AND p.proname ~ '^(live|durable)_([0-9]{1,6}|truncate|moves)$' AND a.grantee NOT IN (0, p.proowner)
-           AND NOT EXISTS (SELECT FROM tuplecast.function f JOIN pg_class c ON c.oid = f.relation WHERE f.name = p.proname AND c.relowner = a.grantee AND c.relkind = 'p')
+           AND NOT (p.proname ~ '[0-9]$' AND EXISTS (SELECT FROM tuplecast.function f JOIN pg_class c ON c.oid = f.relation
+                                                      WHERE f.name = p.proname AND c.relowner = a.grantee AND c.relkind = 'p'))
     LOOP
         EXECUTE format('REVOKE EXECUTE ON FUNCTION tuplecast.%I() FROM %I', function_name, grantee);
     END LOOP;

@@ -124,8 +124,8 @@ DECLARE
     -- A trigger before UPDATE can change the key whatever the statement names.
     update_of_key constant text := CASE WHEN tuplecast.has_triggers_before_update(wanted) THEN ''
                                         ELSE (SELECT ' OF ' || string_agg(quote_ident(k), ', ' ORDER BY i) FROM unnest(keys) WITH ORDINALITY AS u (k, i)) END;
-    old_is_in constant text := tuplecast.conditions(wanted, options, 'OLD', true);
-    new_is_in constant text := tuplecast.conditions(wanted, options, 'NEW', true);
+    old_is_in constant text := tuplecast.conditions(wanted, options, 'OLD');
+    new_is_in constant text := tuplecast.conditions(wanted, options, 'NEW');
     this_part text;
     this_trigger text;
     event text;

@@ -27,14 +27,10 @@ BEGIN
           JOIN pg_proc p ON p.pronamespace = 'tuplecast'::regnamespace AND p.proname = w.granted
           CROSS JOIN LATERAL aclexplode(p.proacl) a
          WHERE a.grantee NOT IN (0, p.proowner)), '[]'), false);
-    FOR f IN SELECT oid::regprocedure AS name, proname ~ '^(live|durable)_[0-9]+$' AS is_generated, proowner AS owner, prokind AS kind
+    FOR f IN SELECT oid::regprocedure AS name, proname ~ '^(live|durable)_[0-9]+$' AS is_generated, prokind AS kind
                FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace
     LOOP
-        IF f.owner <> current_user::regrole THEN
-            -- The function of tuplecast_nobody. The owner of a schema may drop what is in it.
-            EXECUTE format('DROP ROUTINE %s', f.name);
-            CONTINUE;
-        ELSIF f.is_generated THEN
+        IF f.is_generated THEN
             EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', f.name);
             CONTINUE;
         END IF;

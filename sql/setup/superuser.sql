@@ -1,34 +1,38 @@
--- A superuser's part: two roles that cannot log in, and the schema. tuplecast_owner owns all that is installed, and its functions run with its rights;
--- tuplecast_nobody may nothing, and owns the one function that calls code of others.
+-- A superuser's part: a role that cannot log in, and the schema. tuplecast_owner owns all that is installed, and its functions run with its rights: so
+-- nobody else may be able to act as that role.
 DO $$
 DECLARE
     r record;
     thing record;
+    members text;
 BEGIN
-    FOR r IN SELECT name, o.* FROM unnest('{tuplecast_owner,tuplecast_nobody}'::text[]) name LEFT JOIN pg_roles o ON o.rolname = name LOOP
-        IF r.oid IS NULL THEN
-            BEGIN
-                EXECUTE format('CREATE ROLE %I NOLOGIN', r.name);
-                EXECUTE format('COMMENT ON ROLE %I IS %L', r.name, 'made by tuplecast setup');
-            EXCEPTION WHEN duplicate_object OR unique_violation THEN
-                RAISE serialization_failure USING MESSAGE = 'Another tuplecast setup is at work.';
-            END;
-        ELSIF r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication THEN
-            RAISE invalid_role_specification USING
-                MESSAGE = format('There is a role %s already that can do more than an owner of functions may be able to.', r.name),
-                HINT = format('ALTER ROLE %I NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOREPLICATION, if it is tuplecast''s; else rename it.', r.name);
-        ELSIF EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) THEN
-            RAISE invalid_role_specification USING
-                MESSAGE = format('The role %s is a member of other roles, and has their rights.', r.name),
-                HINT = 'Revoke them, if it is tuplecast''s role; else rename it.';
-        ELSIF r.rolcanlogin THEN
-            RAISE WARNING 'The role % can log in. It does not have to: ALTER ROLE % NOLOGIN.', r.name, r.name;
-        END IF;
-        IF EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles o ON o.oid = m.member WHERE m.roleid = to_regrole(r.name) AND NOT o.rolsuper) THEN
-            RAISE WARNING 'The role % has members, who can do all that it can: %', r.name,
-                (SELECT string_agg(DISTINCT member::regrole::text, ', ') FROM pg_auth_members WHERE roleid = to_regrole(r.name));
-        END IF;
-    END LOOP;
+    SELECT * INTO r FROM pg_roles WHERE rolname = 'tuplecast_owner';
+    SELECT string_agg(quote_ident(o.rolname), ', ' ORDER BY o.rolname) INTO members
+      FROM pg_auth_members m JOIN pg_roles o ON o.oid = m.member WHERE m.roleid = r.oid AND NOT o.rolsuper;
+    IF r.oid IS NULL THEN
+        BEGIN
+            CREATE ROLE tuplecast_owner NOLOGIN;
+            COMMENT ON ROLE tuplecast_owner IS 'made by tuplecast setup';
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            RAISE serialization_failure USING MESSAGE = 'Another tuplecast setup is at work.';
+        END;
+    ELSIF r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolreplication THEN
+        RAISE invalid_role_specification USING
+            MESSAGE = 'There is a role tuplecast_owner already that can do more than an owner of functions may be able to.',
+            HINT = 'ALTER ROLE tuplecast_owner NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOREPLICATION, if it is tuplecast''s; else rename it.';
+    ELSIF r.rolcanlogin THEN
+        RAISE invalid_role_specification USING
+            MESSAGE = 'There is a role tuplecast_owner already that can log in: whoever does could change what runs with its rights.',
+            HINT = 'ALTER ROLE tuplecast_owner NOLOGIN, if it is tuplecast''s; else rename it.';
+    ELSIF members IS NOT NULL THEN
+        RAISE invalid_role_specification USING
+            MESSAGE = format('The role tuplecast_owner has members, who could change what runs with its rights: %s.', members),
+            HINT = format('REVOKE tuplecast_owner FROM %s, if it is tuplecast''s; else rename it.', members);
+    ELSIF EXISTS (SELECT FROM pg_auth_members WHERE member = r.oid) THEN
+        RAISE invalid_role_specification USING
+            MESSAGE = 'The role tuplecast_owner is a member of other roles, and has their rights.',
+            HINT = 'Revoke them, if it is tuplecast''s role; else rename it.';
+    END IF;
 
     IF to_regnamespace('tuplecast') IS NULL THEN
         BEGIN
@@ -49,7 +53,7 @@ BEGIN
          ORDER BY turn
     LOOP
         CONTINUE WHEN thing.owner = to_regrole('tuplecast_owner');
-        IF NOT (SELECT rolsuper FROM pg_roles WHERE oid = thing.owner) AND pg_get_userbyid(thing.owner) <> 'tuplecast_nobody' THEN
+        IF NOT (SELECT rolsuper FROM pg_roles WHERE oid = thing.owner) THEN
             RAISE insufficient_privilege USING
                 MESSAGE = format('%s belongs to the role %s.', thing.name, pg_get_userbyid(thing.owner)),
                 HINT = 'Whoever put it there is not known to tuplecast: look what it is, and drop it.';

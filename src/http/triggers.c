@@ -21,6 +21,7 @@ static unsigned status_for(const char *sqlstate)
     } table[] = {
         {"TC409", MHD_HTTP_CONFLICT},            /* our own: the database as it is does not allow it */
         {"TC412", MHD_HTTP_PRECONDITION_FAILED}, /* our own: an entity tag */
+        {"TC503", MHD_HTTP_SERVICE_UNAVAILABLE}, /* our own: what is installed is nobody's who is trusted */
         {"P0002", MHD_HTTP_NOT_FOUND},           /* no_data_found: no such trigger */
         {"42P01", MHD_HTTP_NOT_FOUND},           /* undefined_table */
         {"3F000", MHD_HTTP_SERVICE_UNAVAILABLE}, /* invalid_schema_name: ours is not installed */

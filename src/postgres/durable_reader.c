@@ -42,6 +42,8 @@ enum {
     NUMBER_BYTES = 24,
 };
 
+static const char NOT_INSTALLED[] = "the database side is not installed, or too old: run `tuplecast setup`";
+
 enum mode { MODE_OFF, MODE_FOLLOWER, MODE_LEAD, MODE_DROWSY, MODE_ASLEEP };
 
 struct durable_reader {
@@ -438,8 +440,7 @@ static void on_check(void *context, const char *sqlstate, const char *message)
         if (!is_old)
             log_warn("the log of durable channels cannot be read", log_text("sqlstate", sqlstate),
                      log_text("reason", message));
-        switch_off(reader, is_old ? "the database side is not installed, or too old: run `tuplecast setup`"
-                                  : "the log cannot be read; the gateway's log says why");
+        switch_off(reader, is_old ? NOT_INSTALLED : "the log cannot be read; the gateway's log says why");
         return;
     }
     if (failed(reader, sqlstate, message))
@@ -455,12 +456,20 @@ static void on_check(void *context, const char *sqlstate, const char *message)
     check_position(reader);
 }
 
+/* Nothing in the schema is called before it is known whose that is. */
 static void on_schema(void *context, const char *sqlstate, const char *message)
 {
     struct durable_reader *reader = context;
     const char *const parameters[] = {reader->options.order};
 
-    if (!failed(reader, sqlstate, message))
+    if (failed(reader, sqlstate, message))
+        return;
+    if (reader->schema.state.kind == SCHEMA_NONE)
+        switch_off(reader, NOT_INSTALLED);
+    else if (reader->schema.state.kind == SCHEMA_FOREIGN)
+        /* Everybody may read this on /readyz: without the names of roles. */
+        switch_off(reader, "the schema tuplecast belongs to a role that this gateway does not trust; its log says why");
+    else
         ask(reader, "SELECT tuplecast.check_durable($1)", parameters, 1, on_check_row, on_check);
 }
 

@@ -217,7 +217,7 @@ struct history_reader *history_reader_new(struct loop *loop, const struct durabl
 {
     struct history_reader *reader = calloc(1, sizeof(*reader));
     const struct query_queue_options queue = {
-        .database = options->database, .deadline_ms = DEADLINE_MS, .idle_ms = IDLE_MS};
+        .database = options->database, .deadline_ms = DEADLINE_MS, .idle_ms = IDLE_MS, .uses_schema = true};
 
     if (!reader)
         return NULL;

@@ -1,6 +1,7 @@
 #include "postgres/query_queue.h"
 
 #include "postgres/connection.h"
+#include "postgres/schema_state.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +20,9 @@ struct query_queue {
     struct loop *loop;
     struct query_queue_options options;
     struct connection *connection;
+    struct query whose; /* asks whose the schema is */
+    struct schema_state schema;
+    bool is_trusted;           /* over this connection; always, for who does not use the schema */
     STAILQ_HEAD(, item) items; /* the first one is on its way when `sent` */
     size_t count;
     bool sent;
@@ -48,12 +52,24 @@ static void answer_first(struct query_queue *queue, const char *sqlstate, const 
     free_item(item);
 }
 
+static void answer_all(struct query_queue *queue, const char *sqlstate, const char *message)
+{
+    for (size_t left = queue->count; left > 0; left--)
+        answer_first(queue, sqlstate, message);
+}
+
+/* What is on its way, or is to be sent next; only while there are items. */
+static const struct query *next_query(const struct query_queue *queue)
+{
+    return queue->is_trusted ? &STAILQ_FIRST(&queue->items)->query : &queue->whose;
+}
+
 static void send_first(struct query_queue *queue)
 {
     PGconn *pq = connection_pq(queue->connection);
-    struct item *item = STAILQ_FIRST(&queue->items);
+    const struct query *query;
 
-    if (!item) {
+    if (STAILQ_EMPTY(&queue->items)) {
         if (queue->options.idle_ms > 0)
             loop_timer_set(&queue->timer, queue->options.idle_ms, 0);
         else
@@ -68,9 +84,10 @@ static void send_first(struct query_queue *queue)
         return;
     }
     queue->sqlstate[0] = '\0';
-    if (!PQsendQueryParams(pq, item->query.sql, item->query.parameter_count, NULL, item->query.parameters, NULL, NULL,
-                           item->query.binary) ||
-        (!item->query.whole && !PQsetSingleRowMode(pq))) {
+    query = next_query(queue);
+    if (!PQsendQueryParams(pq, query->sql, query->parameter_count, NULL, query->parameters, NULL, NULL,
+                           query->binary) ||
+        (!query->whole && !PQsetSingleRowMode(pq))) {
         connection_broke(queue->connection);
         return;
     }
@@ -96,7 +113,7 @@ static void drop_result(struct query_queue *queue)
 /* A portion of an answer that is held as a whole. Returns whether that was the rest. */
 static bool take_rows(struct query_queue *queue, int rows_max)
 {
-    const struct query *query = &STAILQ_FIRST(&queue->items)->query;
+    const struct query *query = next_query(queue);
     int count = PQntuples(queue->result);
 
     for (; queue->row < count && rows_max > 0; queue->row++, rows_max--)
@@ -105,6 +122,37 @@ static bool take_rows(struct query_queue *queue, int rows_max)
         return false;
     drop_result(queue);
     return true;
+}
+
+static void on_whose(void *context, const PGresult *result, int row)
+{
+    struct query_queue *queue = context;
+
+    (void)row;
+    schema_state_take(&queue->schema, result);
+}
+
+/* What was on its way has its whole answer. */
+static void finish_query(struct query_queue *queue)
+{
+    const char *sqlstate = queue->sqlstate[0] ? queue->sqlstate : NULL;
+    char sentence[1024];
+
+    if (queue->is_trusted) {
+        answer_first(queue, sqlstate, queue->message);
+        return;
+    }
+    queue->sent = false;
+    if (sqlstate) {
+        answer_all(queue, sqlstate, queue->message);
+    } else if (queue->schema.kind == SCHEMA_NONE) {
+        answer_all(queue, "3F000", "There is no schema tuplecast.");
+    } else if (queue->schema.kind == SCHEMA_FOREIGN) {
+        schema_state_say(&queue->schema, sentence, sizeof(sentence));
+        answer_all(queue, "TC503", sentence);
+    } else {
+        queue->is_trusted = true;
+    }
 }
 
 static void take_results(struct query_queue *queue)
@@ -118,10 +166,10 @@ static void take_results(struct query_queue *queue)
             return;
         }
         PGresult *result = PQgetResult(pq);
-        const struct query *query = &STAILQ_FIRST(&queue->items)->query;
+        const struct query *query = next_query(queue);
         ExecStatusType status = PQresultStatus(result);
         if (!result) {
-            answer_first(queue, queue->sqlstate[0] ? queue->sqlstate : NULL, queue->message);
+            finish_query(queue);
             send_first(queue);
             continue;
         }
@@ -165,6 +213,7 @@ static void on_up(void *context)
 {
     struct query_queue *queue = context;
 
+    queue->is_trusted = !queue->options.uses_schema;
     if (queue->options.on_up)
         queue->options.on_up(queue->options.context);
     send_first(queue);
@@ -177,8 +226,7 @@ static void on_down(void *context, const char *reason)
     loop_task_cancel(queue->loop, &queue->more);
     loop_timer_stop(&queue->timer);
     drop_result(queue);
-    for (size_t left = queue->count; left > 0; left--)
-        answer_first(queue, "08006", reason);
+    answer_all(queue, "08006", reason);
     if (queue->options.on_down)
         queue->options.on_down(queue->options.context, reason);
     if (queue->count > 0)
@@ -205,6 +253,12 @@ struct query_queue *query_queue_new(struct loop *loop, const struct query_queue_
     queue->loop = loop;
     queue->options = *options;
     queue->options.database = NULL;
+    queue->whose = (struct query){.sql = schema_state_sql(),
+                                  .whole = true,
+                                  .parameters = {"f"},
+                                  .parameter_count = 1,
+                                  .on_row = on_whose,
+                                  .context = queue};
     queue->more.on_task = on_more;
     STAILQ_INIT(&queue->items);
     queue->connection = connection_new(loop, options->database, &hooks, queue);
@@ -220,8 +274,7 @@ void query_queue_free(struct query_queue *queue)
 {
     if (!queue)
         return;
-    for (size_t left = queue->count; left > 0; left--)
-        answer_first(queue, "57P01", "The gateway is shutting down.");
+    answer_all(queue, "57P01", "The gateway is shutting down.");
     loop_task_cancel(queue->loop, &queue->more);
     drop_result(queue);
     connection_free(queue->connection);

@@ -10,10 +10,14 @@
 struct query_queue;
 
 struct query_queue_options {
-    const char *database;         /* libpq connection string; copied */
-    int64_t deadline_ms;          /* without a byte of the answer, or a connection, after which that is given up */
-    int64_t idle_ms;              /* > 0: connected on demand, and closed after so long without a query; 0: always */
-    void (*on_up)(void *context); /* may be NULL */
+    const char *database; /* libpq connection string; copied */
+    int64_t deadline_ms;  /* without a byte of the answer, or a connection, after which that is given up */
+    int64_t idle_ms;      /* > 0: connected on demand, and closed after so long without a query; 0: always */
+    /* Its queries run what is in the schema tuplecast. Over each new connection it is asked first whose that is; while
+     * it is nobody's who is trusted (schema_state.h), queries are answered with TC503 and a sentence, and with 3F000
+     * when there is none. */
+    bool uses_schema;
+    void (*on_up)(void *context);                       /* may be NULL */
     void (*on_down)(void *context, const char *reason); /* may be NULL; all queries have been answered */
     void *context;
 };

@@ -34,14 +34,10 @@ const char *schema_state_sql(void)
 
 void schema_state_take(struct schema_state *ret_state, const PGresult *result)
 {
-    const char *nobodys = PQgetvalue(result, 0, 3);
-
     *ret_state = (struct schema_state){
         .kind = kind_of(PQgetvalue(result, 0, 0)),
         .superuser = PQgetvalue(result, 0, 2)[0] == 't',
-        .mendable = PQgetvalue(result, 0, 4)[0] == 't',
-        .has_nobodys = strcmp(nobodys, "none") != 0,
-        .is_nobodys = strcmp(nobodys, "yes") == 0,
+        .mendable = PQgetvalue(result, 0, 3)[0] == 't',
     };
     snprintf(ret_state->detail, sizeof(ret_state->detail), "%s", PQgetvalue(result, 0, 1));
 }
@@ -106,15 +102,8 @@ void schema_state_say(const struct schema_state *state, char *text, size_t size)
     case SCHEMA_RIGHT:
         return;
     case SCHEMA_FOREIGN:
-        if (state->mendable) {
-            snprintf(text, size, "%s: `tuplecast setup`, run as a superuser, mends it", state->detail);
-            return;
-        }
-        snprintf(
-            text, size,
-            "%s. If tuplecast was installed as that role, run `tuplecast setup` as it; else look what it is, and drop "
-            "it or give it another name",
-            state->detail);
+        snprintf(text, size, "%s%s", state->detail,
+                 state->mendable ? ": `tuplecast setup`, run as a superuser, mends it" : "");
         return;
     case SCHEMA_ODD:
         snprintf(text, size, "%s: run `tuplecast setup --remove`, then `tuplecast setup`", state->detail);

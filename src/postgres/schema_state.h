@@ -6,12 +6,12 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SCHEMA_VERSION = 1, SCHEMA_DETAIL_BYTES = 512 };
+enum { SCHEMA_VERSION = 1, SCHEMA_DETAIL_BYTES = 768 };
 
 enum schema_kind {
     SCHEMA_NONE,
-    SCHEMA_FOREIGN,    /* belongs to somebody else than who would install it: not looked into */
-    SCHEMA_ODD,        /* a form of before the first release, or nothing of ours */
+    SCHEMA_FOREIGN, /* belongs to somebody else than who would install it, or who is trusted: nothing in it is used */
+    SCHEMA_ODD,     /* a form of before the first release, or nothing of ours */
     SCHEMA_UNREADABLE, /* this role has not been granted anything yet */
     SCHEMA_PRESENT,    /* the second query is to be asked */
     SCHEMA_RIGHT,
@@ -24,12 +24,11 @@ enum schema_kind {
 struct schema_state {
     enum schema_kind kind;
     bool superuser, mendable;
-    bool has_nobodys, is_nobodys; /* the function that should belong to tuplecast_nobody */
     char detail[SCHEMA_DETAIL_BYTES];
 };
 
-/* The first query. Its parameter is `t` when the schema has to belong to who asks (tuplecast_owner, for a superuser),
- * else `f`. */
+/* The first query. Its parameter is `t` for setup: the schema has to belong to who asks (tuplecast_owner, for a
+ * superuser). For who calls what is in it, `f`: it has to belong to somebody who gains nothing by that. */
 const char *schema_state_sql(void);
 void schema_state_take(struct schema_state *ret_state, const PGresult *result);
 

@@ -3,9 +3,9 @@
  * What is run is one text, which is made before anything is run: so --dry-run prints exactly that. It is, in a
  * transaction:
  *
- *   begin.sql, superuser.sql          (only a superuser's) the roles, the schema, and the way to the owner's rights
+ *   begin.sql, superuser.sql          (only a superuser's) the role, the schema, and the way to the owner's rights
  *   prepare.sql, the scripts, finish.sql        with the owner's rights alone, whoever runs it
- *   superuser_end.sql, nobody.sql
+ *   superuser_end.sql
  *
  * Nothing that is found is trusted: a schema that does not belong to who should own it is not looked into at all. */
 #include "postgres/setup.h"
@@ -107,7 +107,6 @@ static void append_text(struct buffer *text, const struct schema_state *state)
         buffer_append_text(text, DELIMITER ");\n\n");
         append_file(text, "sql/setup/superuser_end.sql");
     }
-    append_file(text, "sql/setup/nobody.sql");
 }
 
 /* The line of what was run in which the server found the mistake. */
@@ -194,9 +193,7 @@ static void tell_what_was_done(const struct schema_state *state, FILE *out)
                 state->kind == SCHEMA_OLDER ? "an older one" : "another build's");
     else
         fprintf(out, "tuplecast setup: mended version %d: %s\n", SCHEMA_VERSION,
-                state->kind == SCHEMA_RIGHT ? "a function belongs to tuplecast_nobody now"
-                : state->detail[0]          ? state->detail
-                                            : "setup had not come to its end");
+                state->detail[0] ? state->detail : "setup had not come to its end");
 }
 
 static int install(PGconn *pq, const struct schema_state *state, bool dry_run, bool last_try, FILE *out, FILE *errors)
@@ -227,17 +224,6 @@ static int install(PGconn *pq, const struct schema_state *state, bool dry_run, b
     return error;
 }
 
-static void tell_about_nobody(const struct schema_state *state, FILE *errors)
-{
-    if (state->has_nobodys && !state->is_nobodys)
-        fputs(
-            "tuplecast setup: values of types that are not built in are sent as text, because this role cannot give a "
-            "function to the role tuplecast_nobody: as a superuser, CREATE ROLE tuplecast_nobody NOLOGIN, make this "
-            "role "
-            "a member of it, and run `tuplecast setup` again.\n",
-            errors);
-}
-
 static int try_once(PGconn *pq, bool dry_run, bool last_try, FILE *out, FILE *errors)
 {
     char sentence[SENTENCE_BYTES];
@@ -254,19 +240,15 @@ static int try_once(PGconn *pq, bool dry_run, bool last_try, FILE *out, FILE *er
         fprintf(errors, "tuplecast setup: %s.\n", sentence);
         return -EEXIST;
     }
-    if (state.kind == SCHEMA_RIGHT && (!state.superuser || !state.has_nobodys || state.is_nobodys)) {
+    if (state.kind == SCHEMA_RIGHT) {
         fprintf(out, "%stuplecast setup: version %d is installed, nothing to do\n", dry_run ? "-- " : "",
                 SCHEMA_VERSION);
-        tell_about_nobody(&state, errors);
         return 0;
     }
     if (state.superuser)
         fputs("-- As a superuser: what is installed belongs to the role tuplecast_owner, who cannot log in.\n",
               dry_run ? out : errors);
-    int error = install(pq, &state, dry_run, last_try, out, errors);
-    if (error == 0 && !dry_run && schema_state_read(pq, true, &state) == 0)
-        tell_about_nobody(&state, errors);
-    return error;
+    return install(pq, &state, dry_run, last_try, out, errors);
 }
 
 int setup_run(const char *database, bool dry_run, FILE *out, FILE *errors)

@@ -20,16 +20,14 @@ static const char list_sql[] =
     "   AND pg_catalog.has_database_privilege('tuplecast_owner', pg_catalog.current_database(), 'CREATE')"
     "   AND pg_catalog.current_setting('is_superuser') = 'on'"
     " UNION ALL "
-    /* The roles that setup made, unless another database or another role still has to do with them. */
-    "SELECT pg_catalog.format('DROP ROLE %I', r.rolname)"
+    /* The role that setup made, unless another database or another role still has to do with it. */
+    "SELECT 'DROP ROLE tuplecast_owner'"
     "  FROM pg_catalog.pg_roles r"
-    " WHERE r.rolname IN ('tuplecast_owner', 'tuplecast_nobody') AND pg_catalog.current_setting('is_superuser') = 'on'"
+    " WHERE r.rolname = 'tuplecast_owner' AND pg_catalog.current_setting('is_superuser') = 'on'"
     "   AND pg_catalog.shobj_description(r.oid, 'pg_authid') = 'made by tuplecast setup' AND NOT r.rolcanlogin"
     "   AND NOT EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE r.oid IN (m.roleid, m.member))"
     "   AND NOT EXISTS (SELECT FROM pg_catalog.pg_shdepend d JOIN pg_catalog.pg_database b ON b.oid = d.dbid"
-    "                    WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass"
-    "                      AND d.refobjid IN (pg_catalog.to_regrole('tuplecast_owner'), "
-    "pg_catalog.to_regrole('tuplecast_nobody'))"
+    "                    WHERE d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass AND d.refobjid = r.oid"
     "                      AND b.datname <> pg_catalog.current_database())";
 
 static int run(PGconn *pq, const char *sql, FILE *errors)

@@ -11,6 +11,8 @@
 
 enum { DEADLINE_MS = 10000, IDLE_MS = 30000 };
 
+static const char NOT_INSTALLED[] = "The database side is not installed: run `tuplecast setup`.";
+
 struct trigger_calls {
     struct query_queue *queue;
     void (*on_changed)(void *context);
@@ -79,24 +81,32 @@ static void on_error(void *context, const PGresult *result)
         answer.message = "The database could not do it; the gateway's log says why.";
     }
     if (strcmp(answer.sqlstate, "3F000") == 0 || strcmp(answer.sqlstate, "42883") == 0)
-        answer.hint = "The database side is not installed: run `tuplecast setup`.";
+        answer.hint = NOT_INSTALLED;
     answer_with(context, &answer);
 }
 
-/* What has no answer yet has none of the server's: the connection was lost, or could not be made. */
+/* What has no answer yet has none of the server's to it: the connection was lost, or could not be made; or what is
+ * installed cannot be used. */
 static void on_done(void *context, const char *sqlstate, const char *message)
 {
     struct call *call = context;
+    struct trigger_answer answer = {.sqlstate = "XX000", .message = "The answer has no row."};
 
-    answer_with(call, &(struct trigger_answer){.sqlstate = sqlstate ? sqlstate : "XX000",
-                                               .message = sqlstate ? message : "The answer has no row."});
+    if (sqlstate)
+        answer = (struct trigger_answer){.sqlstate = sqlstate, .message = message};
+    if (sqlstate && strcmp(sqlstate, "TC503") == 0)
+        log_warn("a trigger request failed", log_text("sqlstate", sqlstate), log_text("reason", message));
+    if (sqlstate && strcmp(sqlstate, "3F000") == 0)
+        answer.hint = NOT_INSTALLED;
+    answer_with(call, &answer);
     free(call);
 }
 
 struct trigger_calls *trigger_calls_new(struct loop *loop, const char *database, void (*on_changed)(void *context),
                                         void *context)
 {
-    const struct query_queue_options options = {.database = database, .deadline_ms = DEADLINE_MS, .idle_ms = IDLE_MS};
+    const struct query_queue_options options = {
+        .database = database, .deadline_ms = DEADLINE_MS, .idle_ms = IDLE_MS, .uses_schema = true};
     struct trigger_calls *calls = calloc(1, sizeof(*calls));
 
     if (!calls)
