@@ -480,7 +480,7 @@ AS $$
                'columns', (SELECT coalesce(json_agg(json_strip_nulls(json_build_object(
                                       'name', attname, 'type', format_type(atttypid, atttypmod),
                                       'generated', CASE WHEN attgenerated <> '' THEN true END)) ORDER BY attnum), '[]')
-                             FROM pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped),
+                             FROM pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped AND attgenerated <> 'v'),
                'rows', NULLIF(t.reltuples, -1)::bigint,
                'bytes', (SELECT coalesce(sum(c.relpages::bigint), 0) FROM pg_class c
                           WHERE c.oid IN (t.oid, t.reltoastrelid) OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = t.oid))
