@@ -521,7 +521,7 @@ BEGIN
     RETURN coalesce(has_sequence_privilege('tuplecast.serial', 'USAGE') AND tuplecast.sees_present(wanted)
                     AND tuplecast.digest_of(wanted, t.arguments, t.row_level) = digest
                     AND (t.tgtype & 1 > 0
-                         OR tuplecast.has_changed_rows(wanted, trigger_name, trigger_name LIKE '%:update' AND tuplecast.options(t.arguments[2]) @> '{"old":true}')), false);
+                         OR tuplecast.has_changed_rows(wanted, trigger_name, substring(trigger_name FROM '[a-z]+$'), tuplecast.options(t.arguments[2]) @> '{"old":true}')), false);
 EXCEPTION WHEN OTHERS THEN
     RETURN false;
 END
