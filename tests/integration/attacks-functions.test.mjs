@@ -200,6 +200,72 @@ describe("an installer who has functions written for him, and hangs them elsewhe
         });
 });
 
+describe("a function that was written for one table, hung onto another one whose columns have the same names", () => {
+    const CASTS = [
+        "CREATE TYPE pg_temp.mood AS ENUM ('x', 'y')",
+        "CREATE FUNCTION pg_temp.mood_json(pg_temp.mood) RETURNS json LANGUAGE plpgsql AS $$ BEGIN PERFORM evil.strike('cast of mood'); RETURN 'null'::pg_catalog.json; END $$",
+        "CREATE CAST (pg_temp.mood AS json) WITH FUNCTION pg_temp.mood_json(pg_temp.mood)",
+        "CREATE TEMP TABLE paired (id integer PRIMARY KEY, a pg_temp.mood)",
+    ];
+
+    for (const [role, made] of [["installer", "row level"], ["owner", "partitions"]])
+        test(`casts of its types run with nobody's rights but the ${role}'s: ${made}`, LIMITS, async (t) => {
+            const client = await field.as(t, role);
+            for (const statement of CASTS) await client.query(statement);
+            const table = role === "installer" ? "leveled" : "parted";
+            if (role === "installer") {
+                await field.table(table);
+                await put(client, table, watch(table, { durable: true, level: "row" }));
+                // He may use them again, as at each PUT.
+                for (const [name, part, ...words] of await database.query("SELECT function, full_name, channel, argument, array_to_string(operations, ' ') FROM tuplecast.parts WHERE name = 'leveled'"))
+                    await client.query("SELECT tuplecast.make_function($1, 'app.leveled', $2, $3, $4)", [name, part, words, field.roles.installer]);
+            }
+            const names = (await database.query("SELECT name FROM tuplecast.function WHERE relation = $1::regclass AND name ~ '[0-9]$'", [`app.${table}`])).flat();
+            let fired = 0;
+            for (const name of names)
+                for (const event of ["INSERT", "UPDATE", "DELETE"]) {
+                    await client.query(`CREATE TRIGGER "tuplecast:${table}:${event.toLowerCase()}" AFTER ${event} ON pg_temp.paired FOR EACH ROW EXECUTE FUNCTION tuplecast.${name}('${table}_changes', '{"durable":true,"level":"row"}')`);
+                    for (const statement of ["INSERT INTO pg_temp.paired VALUES (1, 'x')", "UPDATE pg_temp.paired SET id = id + 1, a = 'y'", "DELETE FROM pg_temp.paired"]) fired += Number(await tries(client, statement));
+                    await client.query(`DROP TRIGGER "tuplecast:${table}:${event.toLowerCase()}" ON pg_temp.paired`);
+                }
+            t.diagnostic(`${fired} statements`);
+            assert.ok(fired >= 3 * 3);
+            assert.deepEqual(await field.gains(Object.keys(field.roles)), []);
+        });
+
+    test("a temporary view is not taken for the table of old rows, whatever the trigger is hung for", LIMITS, async (t) => {
+        await field.table("older");
+        const client = await field.as(t, "installer");
+        await layTraps(client, "installer");
+        const words = ["older_changes", '{"durable":true,"old":true}', "INSERT UPDATE DELETE TRUNCATE"];
+        await client.query("SELECT tuplecast.make_function('durable_998', 'app.older', 'tuplecast:older:update', $1, $2)", [words, field.roles.installer]);
+        for (const [event, form] of [["INSERT", "NEW"], ["DELETE", "OLD"], ["UPDATE", "NEW"]]) {
+            await client.query(`CREATE TRIGGER "tuplecast:older:update" AFTER ${event} ON app.older REFERENCING ${form} TABLE AS changed_rows FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.durable_998(${words.map((word) => `'${word}'`)})`);
+            for (const statement of ["INSERT INTO app.older VALUES (1, 'a')", "UPDATE app.older SET a = 'b'", "DELETE FROM app.older"]) await client.query(statement);
+            await client.query('DROP TRIGGER "tuplecast:older:update" ON app.older');
+        }
+        assert.deepEqual(await field.gains(Object.keys(field.roles)), []);
+    });
+
+    test("nor for that of changed rows, where a session of an old snapshot cannot see that the trigger is another one now", LIMITS, async (t) => {
+        await field.table("aged");
+        const [client, other] = [await field.as(t, "installer"), await field.as(t, "installer")];
+        await layTraps(client, "installer");
+        await put(other, "aged", watch("aged", { durable: true }));
+        const [[name]] = await database.query("SELECT name FROM tuplecast.function WHERE trigger = 'tuplecast:aged:insert'");
+        const words = (await database.query("SELECT channel, argument, array_to_string(operations, ' ') FROM tuplecast.parts WHERE full_name = 'tuplecast:aged:insert'"))[0];
+        await client.query("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM app.aged");
+        await other.query("BEGIN");
+        await other.query("SELECT tuplecast.make_function($1, 'app.aged', 'tuplecast:aged:insert', $2, $3)", [name, words, field.roles.installer]);
+        await other.query(`CREATE OR REPLACE TRIGGER "tuplecast:aged:insert" AFTER INSERT ON app.aged FOR EACH STATEMENT EXECUTE FUNCTION tuplecast.${name}(${words.map((word) => `'${word}'`)})`);
+        await other.query("COMMIT");
+        await client.query("INSERT INTO app.aged VALUES (1, 'a')");
+        await client.query("COMMIT");
+        await client.query("INSERT INTO app.aged VALUES (2, 'a')");
+        assert.deepEqual(await field.gains(Object.keys(field.roles)), []);
+    });
+});
+
 /** One value for each type that an argument of ours can have; `style` chooses among texts. */
 function made(type, style, mine) {
     const TEXTS = ["'durable_changes'", `'"; SELECT evil.strike(''called'') --'`, `$q$'); SELECT evil.strike('called'); --$q$`, "'['", `'{"durable":true}'`, "NULL"];

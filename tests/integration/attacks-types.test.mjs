@@ -1,6 +1,5 @@
-// The owner of a type that a watched table uses: his casts, checks and functions run when our functions make JSON of a row. They may run as
-// the writer, as under any trigger, or as a role that owns and may nothing: never as our owner. What they leave behind in the session (settings,
-// cursors, deferred triggers, names in pg_temp) gives them nothing later, and what they raise does not fail the writer.
+// The owner of a type that a watched table uses: his casts, checks and functions have no part in what our functions make of a row, whoever writes it.
+// So nothing of theirs is left behind in the session (settings, cursors, deferred triggers, names in pg_temp), and what they raise does not fail the writer.
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
@@ -41,8 +40,7 @@ const TYPES = [
              $$INSERT INTO types.later VALUES (1)$$, $$INSERT INTO pg_temp.later VALUES (1)$$,
              $$CREATE TEMP VIEW changed_rows AS SELECT evil.strike('view left behind')$$,
              $$INSERT INTO tuplecast.log (channel, head, id_json, data) VALUES ('durable_changes', '"schema":"app","table":"durable","type":"INSERT","id":', '666', '{"id":666}')$$,
-             $$ALTER FUNCTION tuplecast.value_json_as_nobody SECURITY INVOKER$$, $$DROP FUNCTION tuplecast.value_json_as_nobody$$,
-             $$GRANT EXECUTE ON FUNCTION tuplecast.value_json_as_nobody TO PUBLIC$$, $$ALTER ROLE tuplecast_nobody SUPERUSER$$, $$GRANT tuplecast_nobody TO PUBLIC$$,
+             $$ALTER FUNCTION tuplecast.value_json SECURITY DEFINER$$, $$DROP FUNCTION tuplecast.value_json$$, $$GRANT tuplecast_owner TO PUBLIC$$,
              $$SELECT pg_catalog.set_config('DateStyle', 'German', false), pg_catalog.set_config('bytea_output', 'escape', false), pg_catalog.set_config('standard_conforming_strings', 'off', false)$$,
              $$SELECT pg_catalog.set_config('search_path', 'evil, pg_catalog, public', false)$$]
          LOOP
@@ -69,9 +67,9 @@ const CASTS = BASES.flatMap((type) => [
     ]),
 ]);
 
-/** Strikes that gave anybody anything: the check of a domain runs in each writer's statement, with or without us. */
-async function gains(attackers) {
-    return (await field.gains(attackers)).filter((gain) => !/^check: as (\w+) of \1$/.test(gain));
+/** Strikes that gave anybody anything: the check of a domain runs in each writer's statement, with or without us, and a superuser's makes the stranger one. */
+async function gains({ ofSuperuser = false } = {}) {
+    return (await field.gains()).filter((gain) => !/^check: as (\w+) of \1$/.test(gain) && !(ofSuperuser && gain === "stranger is a superuser"));
 }
 
 before(async () => {
@@ -94,9 +92,6 @@ before(async () => {
     gateway = await field.startGateway(file);
     await isDurable(gateway);
 }, LIMITS);
-
-/** What a superuser runs who writes to a table with a live trigger and a type of somebody's own, as under any trigger that makes JSON of a row. */
-const LIVE_AS_SUPERUSER = /^(cast of (inner_mood|pair|nested|span|holder)|deferred|held|view|function|operator).* as postgres of postgres$|^stranger is a superuser$/;
 
 const sources = async () => database.value("SELECT string_agg(md5(concat(p.proname, prosrc, prosecdef, proacl, proowner)), '' ORDER BY oid) FROM pg_proc p WHERE pronamespace = 'tuplecast'::regnamespace");
 
@@ -126,8 +121,7 @@ for (const when of ["before", "after"])
                     await field.gains();
                     await write(client, table);
                     await client.query("SELECT 1");
-                    // Where no rights of ours are at work, a cast runs as under any trigger: as the writer, whoever that is.
-                    const found = (await gains()).filter((gain) => more.durable || !LIVE_AS_SUPERUSER.test(gain));
+                    const found = await gains({ ofSuperuser: role === "postgres" });
                     await database.query(`ALTER ROLE ${field.roles.stranger} NOSUPERUSER`);
                     assert.deepEqual(found, []);
                     assert.equal(await sources(), before, "our functions are as they were");
@@ -140,13 +134,13 @@ for (const when of ["before", "after"])
                 });
     });
 
-describe("an enum is its label", () => {
-    test("no cast of an enum, of a domain over one or of an array of them is ever called", async () => {
-        // All strikes of this file until here: of the type itself, in whatever it stands.
-        assert.deepEqual([...new Set((await field.strikes()).filter(({ how }) => /cast of mood/.test(how)).map(({ how, as }) => `${how} as ${as}`))], []);
+describe("no cast of theirs is called", () => {
+    test("neither of a type itself nor within another one, by no trigger", async () => {
+        // All strikes of this file until here.
+        assert.deepEqual([...new Set((await field.strikes()).filter(({ how }) => /^cast/.test(how)).map(({ how, as }) => `${how} as ${as}`))], []);
     });
 
-    test("keys and conditions, too", LIMITS, async (t) => {
+    test("nor in keys and conditions", LIMITS, async (t) => {
         const installer = await field.as(t, "installer");
         for (const durable of [false, true]) {
             const table = `keyed_${durable}`;
@@ -154,7 +148,7 @@ describe("an enum is its label", () => {
             await put(installer, table, watch(table, { durable, where: [{ column: "m", op: "<>", value: "cross" }, { column: "c", op: "=", value: "x" }] }));
             await field.by("owner", `INSERT INTO app.${table} VALUES ('calm', 'x'), ('cross', 'x')`, `UPDATE app.${table} SET c = 'x'`, `DELETE FROM app.${table}`);
         }
-        assert.deepEqual((await field.strikes()).filter(({ how }) => /cast of mood/.test(how)), []);
+        assert.deepEqual((await field.strikes()).filter(({ how }) => /^cast/.test(how)), []);
         assert.deepEqual(await gains(), []);
     });
 });
@@ -210,28 +204,26 @@ describe("what the code of a cast does to the session of a writer", () => {
         });
 });
 
-test("what a cast raises does not fail the writer: the value is sent without it, or `cut` says that it is missing", LIMITS, async (t) => {
+test("what a cast would raise fails no writer, and cuts no event", LIMITS, async (t) => {
     const failed = [];
-    for (const state of ["P0001", "22023", "53200", "40001", "XX000", "57P01", "P0004", "57014", "recursion", "division"])
-        for (const [name, more] of Object.entries(VARIANTS)) {
-            const table = `${name}_after`;
-            const stream = more.durable && (await subscribe(t, gateway.stream(`${table}_changes`)));
-            const listener = more.durable ? undefined : await Listener.open(t, database, `${table}_changes`);
-            const writer = await field.as(t, "writer");
-            await writer.query("SELECT set_config('types.raise', $1, false)", [state]);
-            try {
-                await writer.query(`INSERT INTO app.${table} SELECT 1, ${ROW}`);
-                const [event] = more.durable ? (await stream.messages(1, 10_000)).map(({ json }) => json) : await listener.events();
-                const wanted = !more.columns || more.columns.includes("n"); // a column whose cast could be called
-                if (event?.id !== 1 || (wanted && !event.cut?.some((member) => /^data(\.n)?$/.test(member)) && !event.data?.n)) failed.push(`${name}, ${state}: ${JSON.stringify(event)}`);
-            } catch (error) {
-                failed.push(`${name}, ${state}: ${error.message}`);
-            }
-            await writer.end();
-            await database.query(`TRUNCATE app.${table}`);
-            stream?.close();
-            await listener?.client.end();
+    for (const [i, [name, more]] of Object.entries(VARIANTS).entries()) {
+        const state = ["P0001", "53200", "57P01", "57014", "recursion"][i % 5];
+        const table = `${name}_after`;
+        const stream = more.durable && (await subscribe(t, gateway.stream(`${table}_changes`)));
+        const listener = more.durable ? undefined : await Listener.open(t, database, `${table}_changes`);
+        const writer = await field.as(t, "writer");
+        await writer.query("SELECT set_config('types.raise', $1, false)", [state]);
+        try {
+            await writer.query(`INSERT INTO app.${table} SELECT 1, ${ROW}`);
+            const [event] = more.durable ? (await stream.messages(1, PATIENCE_MS)).map(({ json }) => json) : await listener.events();
+            if (event?.id !== 1 || event.data.id !== 1 || event.cut) failed.push(`${name}, ${state}: ${JSON.stringify(event)}`);
+        } catch (error) {
+            failed.push(`${name}, ${state}: ${error.message}`);
         }
-    await field.gains();
+        await writer.end();
+        await database.query(`TRUNCATE app.${table}`);
+        stream?.close();
+        await listener?.client.end();
+    }
     assert.deepEqual(failed, []);
 });
