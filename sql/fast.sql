@@ -173,7 +173,7 @@ BEGIN
                  ELSE format('(%s) IS NOT NULL', tuplecast.telling('live', relation, options, tuplecast.side_of(relation, options, format('(SELECT %s.*)', alias), 'n', false), NULL, operation, NULL)) END;
     IF row_level THEN
         RETURN format('IF %s(CASE WHEN %s OPERATOR(pg_catalog.<) %s THEN %s ELSE %s END) THEN EXIT changes; END IF;',
-                      CASE WHEN part = 'update' THEN tuplecast.conditions(relation, options, 'NEW') || ' AND ' || tuplecast.conditions(relation, options, 'OLD') || ' AND ' END,
+                      CASE WHEN part = 'update' THEN tuplecast.conditions(relation, options, 'NEW') || ' IS TRUE AND ' || tuplecast.conditions(relation, options, 'OLD') || ' IS TRUE AND ' END,
                       bounds.measure, limit_bytes, sent, long);
     END IF;
     -- Up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for each.
@@ -231,7 +231,7 @@ BEGIN
         RETURN NULL;
     ELSIF row_level THEN
         RETURN format('IF %s(CASE WHEN %s THEN %s IS NOT NULL ELSE false END) THEN EXIT changes; END IF;',
-                      tuplecast.conditions(relation, options, 'NEW') || ' AND ' || tuplecast.conditions(relation, options, 'OLD') || ' AND ', fits, sent);
+                      tuplecast.conditions(relation, options, 'NEW') || ' IS TRUE AND ' || tuplecast.conditions(relation, options, 'OLD') || ' IS TRUE AND ', fits, sent);
     END IF;
     WHILE EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = number) LOOP
         number := number || '+';
@@ -246,14 +246,15 @@ BEGIN
         jit := pg_catalog.current_setting('jit');
         memory := pg_catalog.current_setting('work_mem');
         number := pg_catalog.nextval('tuplecast.serial');
-        -- A little memory spares the joining of old rows with new ones its files.
+        -- A little memory spares the joining of old rows with new ones its files. There is one of each; a full join is never made by nested loops, which
+        -- a plan that was made for a few rows would keep.
         IF pg_catalog.concat(pg_catalog.set_config('jit', 'off', true),
                              CASE WHEN pg_catalog.pg_size_bytes(memory) OPERATOR(pg_catalog.<) 67108864 THEN pg_catalog.set_config('work_mem', '64MB', true) END,
                              pg_catalog.pg_notify(%3$L, pg_catalog.concat('{"_":', number, %4$L))) IS NULL THEN
         END IF;
         number := pg_catalog.concat('{"_":', number, ',"row":[');
         PERFORM FROM (SELECT pg_catalog.row_number() OVER () AS %5$I, r.* FROM changed_rows r) n
-                JOIN (SELECT pg_catalog.row_number() OVER () AS %5$I, r.* FROM old_rows r) o ON n.%5$I OPERATOR(pg_catalog.=) o.%5$I
+                FULL JOIN (SELECT pg_catalog.row_number() OVER () AS %5$I, r.* FROM old_rows r) o ON n.%5$I OPERATOR(pg_catalog.=) o.%5$I
           WHERE CASE WHEN %1$s
                      THEN pg_catalog.pg_notify(%3$L, pg_catalog.concat(number, %6$s, '],"old":[', %7$s, '],"n":', pg_catalog.nextval('tuplecast.serial'), '}')) IS NULL
                      ELSE (%8$s) IS NULL END;
@@ -280,6 +281,7 @@ DECLARE
     data constant text := tuplecast.short_row(relation, alias, whole);
     key record := tuplecast.short_id(relation, keys, alias);
     size text;
+    long record; -- what the general way makes of a row
 BEGIN
     IF part = 'key' OR options ?| ARRAY['columns', 'old'] OR (part = 'update' AND options ? 'where') OR (tuplecast.bounds_of(relation, keys, alias)).fixed IS NULL THEN
         RETURN NULL;
@@ -290,16 +292,17 @@ BEGIN
                            ELSE format('CASE WHEN pg_catalog.pg_column_size(%1$s.%2$I) OPERATOR(pg_catalog.>) 7900 OR pg_catalog.pg_column_compression(%1$s.%2$I) IS NOT NULL'
                                        ' THEN 40000000 ELSE 0 END::pg_catalog.int8', alias, c.name) END, ' OPERATOR(pg_catalog.+) ' ORDER BY c.place)
       INTO size FROM tuplecast.columns_of(relation, NULL) c WHERE c.length < 0 AND (c.type <> 'numeric'::regtype OR c.is_array);
-    IF NOT is_plain AND size IS NOT NULL THEN
-        RETURN NULL;
-    END IF;
-    RETURN format(E'INSERT INTO tuplecast.log (channel, head, id_json, data)\n        SELECT %L, %L, %s, %s%s;\n'
+    SELECT format('(tuplecast.log_row(%s, %s, NULL)).data', v.names, v.members) AS data, format('(tuplecast.log_row(%s, %s, NULL)).lost', v.names, v.members) AS lost
+      INTO long FROM tuplecast.values_array(relation, NULL, alias, false) v;
+    RETURN format(E'INSERT INTO tuplecast.log (channel, head, id_json, data, lost)\n        SELECT %L, %L, %s, %s, %s%s;\n'
                   '        IF FOUND AND pg_catalog.pg_sequence_last_value(''tuplecast.lead_asleep'') OPERATOR(pg_catalog.=) 2 AND tuplecast.wake_lead() THEN\n'
                   '        END IF;\n        EXIT changes;', options ->> 'channel',
                   (SELECT tuplecast.log_head(nspname, relname, upper(part COLLATE "C"), NULL) FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
                     WHERE c.oid = relation), key.expression,
                   CASE WHEN size IS NULL THEN data
-                       ELSE format('CASE WHEN %s OPERATOR(pg_catalog.<) 40000000 THEN %s::pg_catalog.text ELSE tuplecast.row_json(%s) END', size, data, whole) END,
+                       ELSE format('CASE WHEN %s OPERATOR(pg_catalog.<) 40000000 THEN %s::pg_catalog.text ELSE %s END', size, data,
+                                   CASE WHEN is_plain THEN format('tuplecast.row_json(%s)', whole) ELSE long.data END) END,
+                  CASE WHEN is_plain OR size IS NULL THEN 'NULL' ELSE format('CASE WHEN %s OPERATOR(pg_catalog.>=) 40000000 THEN %s END', size, long.lost) END,
                   CASE WHEN row_level THEN '' ELSE ' FROM changed_rows n' END);
 END
 $$;

@@ -65,7 +65,9 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN (SELECT current_setting('transaction_isolation') LIKE 'read %'
-                   OR (c.relkind = 'r' AND c.relfilenode = pg_relation_filenode(relation)
+                   -- A partitioned table is rewritten with its partitions; one that this transaction does not see is newer, and as the table is.
+                   OR ((SELECT bool_and(p.relfilenode = pg_relation_filenode(p.oid)) FROM pg_class p
+                         WHERE p.relkind = 'r' AND p.oid IN (SELECT c.oid UNION SELECT relid FROM pg_partition_tree(c.oid)))
                        AND (pg_identify_object('pg_class'::regclass, relation, c.relnatts + 1)).identity IS NULL
                        AND NOT EXISTS (SELECT FROM pg_attribute a WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped
                                           AND (pg_identify_object('pg_class'::regclass, relation, attnum)).identity
@@ -305,11 +307,14 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     row_level constant boolean := options @> '{"row_level":true}';
-    key_names constant text := (tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', false)).names;
-    new_only constant text := tuplecast.side_of(relation, options, new_rows, 'n', false);
-    old_only constant text := tuplecast.side_of(relation, options, old_rows, 'n', false);
-    new_and_old constant text := format('%s CROSS JOIN %s', new_only, tuplecast.side_of(relation, options, old_rows, 'o', false));
-    old_and_new constant text := format('%s CROSS JOIN %s', old_only, tuplecast.side_of(relation, options, new_rows, 'o', false));
+    has_where constant boolean := row_level AND part = 'update' AND options ? 'where';
+    -- What is not needed is not made: where a function is not current, that takes time with each statement.
+    key_names constant text := CASE WHEN part = 'key' THEN (tuplecast.values_array(relation, coalesce(tuplecast.key_columns(relation), '{}'), 'n', false)).names END;
+    new_only constant text := CASE WHEN part IN ('insert', 'update') THEN tuplecast.side_of(relation, options, new_rows, 'n', false) END;
+    old_only constant text := CASE WHEN part IN ('delete', 'key') OR has_where THEN tuplecast.side_of(relation, options, old_rows, 'n', false) END;
+    new_and_old constant text := CASE WHEN part = 'update' AND row_level THEN format('%s CROSS JOIN %s', new_only, tuplecast.side_of(relation, options, old_rows, 'o', false)) END;
+    old_and_new constant text := CASE WHEN (part = 'key' AND row_level) OR has_where
+                                      THEN format('%s CROSS JOIN %s', old_only, tuplecast.side_of(relation, options, new_rows, 'o', false)) END;
 BEGIN
     IF part = 'insert' THEN
         RETURN ARRAY[tuplecast.telling(caller, relation, options, new_only, NULL, 'INSERT', NULL)];
@@ -326,7 +331,7 @@ BEGIN
                    CASE caller WHEN 'live' THEN format('pg_catalog.concat(%L, pg_catalog.current_setting(''tuplecast.statement'', true), '' '')', relation || ' ')
                                ELSE format('tuplecast.durable_mark(%s)', relation) END, key_names),
             'DELETE', 'UPDATE')];
-    ELSIF row_level AND options ? 'where' THEN
+    ELSIF has_where THEN
         RETURN ARRAY[
             tuplecast.telling(caller, relation, options, new_and_old, 'n.is_in AND o.is_in', 'UPDATE', NULL),
             tuplecast.telling(caller, relation, options, new_and_old, 'n.is_in AND o.is_in IS NOT TRUE', 'INSERT', 'UPDATE'),
@@ -338,9 +343,9 @@ BEGIN
     ELSIF row_level THEN
         RETURN ARRAY[tuplecast.telling(caller, relation, options, new_and_old, NULL, 'UPDATE', NULL)];
     END IF;
-    -- Both tables hold the rows in the same order.
+    -- Both tables hold the rows in the same order. A full join is never made by nested loops, which a plan that was made for a few rows would keep.
     RETURN ARRAY[tuplecast.telling(
-        caller, relation, options, format('%s JOIN %s ON n.number OPERATOR(pg_catalog.=) o.number', tuplecast.side_of(relation, options, new_rows, 'n', true),
+        caller, relation, options, format('%s FULL JOIN %s ON n.number OPERATOR(pg_catalog.=) o.number', tuplecast.side_of(relation, options, new_rows, 'n', true),
                                           tuplecast.side_of(relation, options, old_rows, 'o', true)), NULL, 'UPDATE', NULL)];
 END
 $$;
@@ -443,13 +448,13 @@ DECLARE
     old_rows constant text := CASE WHEN by_row THEN '(SELECT OLD.*)' WHEN part = 'delete' THEN 'changed_rows' ELSE 'old_rows' END;
     settings_differ constant text := tuplecast.settings_differ(relation, tuplecast.wanted_columns(options));
     fast constant text := CASE kind WHEN 'live' THEN tuplecast.fast_live(relation, part, options) ELSE tuplecast.fast_durable(relation, part, options) END;
-    -- With our owner's rights, a row of another table is not even looked at, whatever it is that our function was hung onto: its types are not the ones that the statements were
-    -- written for. Partitions of one table have the same.
-    same_table constant text := format('TG_RELID OPERATOR(pg_catalog.=) %s::pg_catalog.oid', relation)
-        || CASE WHEN by_row AND (SELECT relkind = 'p' FROM pg_class WHERE oid = relation)
-                THEN format(' OR pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid OPERATOR(pg_catalog.=) pg_catalog.pg_partition_root(%s::pg_catalog.oid)::pg_catalog.oid',
-                            relation) ELSE '' END;
-    needs_old_rows constant boolean := part = 'update' AND NOT by_row AND options @> '{"old":true}';
+    -- Our owner reads changed_rows by name only where it is certain to be the table of changed rows, and not something temporary of that name.
+    reads_tables constant boolean := kind = 'durable' AND NOT by_row;
+    -- Partitions have clones of row level triggers.
+    root constant oid := (SELECT pg_partition_root(relation)::oid FROM pg_class WHERE oid = relation AND relkind = 'p');
+    is_here constant text := CASE WHEN root IS NULL THEN format('TG_RELID OPERATOR(pg_catalog.=) %s::pg_catalog.oid', relation)
+                                  ELSE format('pg_catalog.pg_partition_root(TG_RELID)::pg_catalog.oid OPERATOR(pg_catalog.=) %s::pg_catalog.oid', root) END
+                             || CASE kind WHEN 'durable' THEN format(' AND TG_NAME OPERATOR(pg_catalog.=) %L::pg_catalog.name', trigger_name) ELSE '' END;
     query text;
     general text := '';
 BEGIN
@@ -474,19 +479,24 @@ BEGIN
                                       FROM tuplecast.table_now(relation) address)) END,
         '    IF ' || settings_differ || E' THEN\n        settings := tuplecast.fix_settings();\n    END IF;\n',
         E'    <<changes>>\n    BEGIN\n    IF ',
-        -- A copy of the trigger on another table goes the general way. Row level triggers have clones on partitions.
-        CASE WHEN NOT by_row OR kind = 'durable' THEN format('(%s) AND ', same_table) END,
-        CASE WHEN NOT by_row AND kind = 'durable' THEN format('TG_NAME OPERATOR(pg_catalog.=) %L::pg_catalog.name AND ', trigger_name) END,
+        -- A copy of the trigger on another table goes the general way; of a durable one, none.
+        CASE WHEN kind = 'durable' OR NOT by_row THEN is_here || ' AND ' END,
         format('%L::pg_catalog.regclass IS NOT NULL AND tuplecast.is_current(%L, %s, %L, %L) THEN', relation, function_name, relation, trigger_name, digest), E'\n        ',
         fast || E'\n        ', general,
-        CASE WHEN kind = 'live' THEN E'\n    ELSE\n'
-             ELSE format(E'\n    ELSIF (%s OR tuplecast.is_put(%L, TG_NAME, TG_RELID))%s THEN\n', same_table, function_name,
-                         CASE WHEN NOT by_row THEN format(' AND tuplecast.has_changed_rows(TG_RELID, TG_NAME, %L)', needs_old_rows) END) END,
-        -- The channel and the rest of the definition are what the trigger was put with. Who owns a table may have given its trigger other arguments.
-        format(E'        FOREACH query IN ARRAY tuplecast.queries_now(%L, TG_RELID, TG_NAME, %L, %s) LOOP\n', kind, part,
-               CASE kind WHEN 'durable' THEN format('%L', options) ELSE format('tuplecast.options(TG_ARGV[1], TG_ARGV[0], %L)', options @> '{"row_level":true}') END),
+        CASE kind WHEN 'durable' THEN format(E'\n    ELSIF tuplecast.is_ours(%L, %s, %L, TG_RELID, TG_NAME)', function_name, relation, trigger_name)
+                                      || E' THEN\n'
+                                      || CASE WHEN reads_tables
+                                              THEN format(E'        IF NOT tuplecast.has_changed_rows(TG_RELID, TG_NAME, %L, %L) THEN\n            INSERT INTO tuplecast.log (channel, head, id_json) VALUES (%L, %L, ''null'');\n            EXIT changes;\n        END IF;\n',
+                                                          part, options @> '{"old":true}', options ->> 'channel',
+                                                          (SELECT tuplecast.log_head(a[1], a[2], upper(part COLLATE "C"), NULL) FROM tuplecast.table_now(relation) a)) ELSE '' END
+                  ELSE E'\n    ELSE\n' END,
+        format(E'        FOREACH query IN ARRAY COALESCE(CASE WHEN %s AND %L::pg_catalog.regclass IS NOT NULL THEN tuplecast.queries_kept(%L, %s, %L, %L) END,\n', is_here, relation,
+               kind, relation, part, options),
+        format(E'                tuplecast.queries_now(%L, COALESCE(tuplecast.put_on(TG_RELID, TG_NAME), TG_RELID), %L, %s)) LOOP\n', kind, part,
+               CASE kind WHEN 'durable' THEN quote_literal(options) ELSE format('tuplecast.options(TG_ARGV[1], TG_ARGV[0], %L)', options @> '{"row_level":true}') END),
         '            EXECUTE query', CASE WHEN NOT by_row THEN '' WHEN part = 'insert' THEN ' USING NEW' WHEN part = 'delete' THEN ' USING OLD' ELSE ' USING NEW, OLD' END,
-        E';\n        END LOOP;\n', CASE kind WHEN 'durable' THEN E'        IF tuplecast.wake_lead() THEN\n        END IF;\n' END,
+        E';\n        END LOOP;\n', format(E'        IF tuplecast.tell_stale(%L) THEN\n        END IF;\n', function_name),
+        CASE kind WHEN 'durable' THEN E'        IF tuplecast.wake_lead() THEN\n        END IF;\n' END,
         E'    END IF;\n    END;\n',
         CASE WHEN settings_differ IS NOT NULL THEN E'    IF settings IS NOT NULL AND tuplecast.set_settings(settings) THEN\n    END IF;\n' END,
         E'    RETURN NULL;\nEND\n');
@@ -496,7 +506,7 @@ $$;
 -- Is the function that was written with this digest what would be written now? Declared IMMUTABLE, which is not the truth, so that it is asked when a plan is made
 -- and not when it runs. It must not fail: the writer would.
 CREATE OR REPLACE FUNCTION tuplecast.is_current(function_name text, wanted oid, trigger_name name, digest text) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     t record;
@@ -511,52 +521,81 @@ BEGIN
     RETURN coalesce(has_sequence_privilege('tuplecast.serial', 'USAGE') AND tuplecast.sees_present(wanted)
                     AND tuplecast.digest_of(wanted, t.arguments, t.row_level) = digest
                     AND (t.tgtype & 1 > 0
-                         OR tuplecast.has_changed_rows(wanted, trigger_name, trigger_name LIKE '%:update' AND tuplecast.options(t.arguments[2]) @> '{"old":true}')), false);
+                         OR tuplecast.has_changed_rows(wanted, trigger_name, substring(trigger_name FROM '[a-z]+$'), tuplecast.options(t.arguments[2]) @> '{"old":true}')), false);
 EXCEPTION WHEN OTHERS THEN
     RETURN false;
 END
 $$;
 
--- Was the trigger put on this table, or on one that it is a partition of, with this function? For a dump that was restored, where tables have other numbers than those that are
--- written into the functions.
-CREATE OR REPLACE FUNCTION tuplecast.is_put(function_name text, trigger_name name, relation oid) RETURNS boolean
+-- Is it this function's trigger that calls it, or a clone on a partition? The table is known by its number, or, when it has another one since a dump was restored, by the
+-- register of functions.
+CREATE OR REPLACE FUNCTION tuplecast.is_ours(function_name text, wanted oid, wanted_trigger name, relation oid, trigger_name name) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    tables constant oid[] := relation || ARRAY(SELECT a.relid::oid FROM pg_partition_ancestors(relation) a);
 BEGIN
-    RETURN EXISTS (SELECT FROM tuplecast.function f WHERE f.name = function_name AND f.trigger = trigger_name
-                                                      AND (f.relation = is_put.relation OR f.relation IN (SELECT relid FROM pg_partition_ancestors(is_put.relation))));
+    RETURN trigger_name = wanted_trigger
+           AND (wanted = ANY (tables)
+                OR EXISTS (SELECT FROM tuplecast.function f WHERE f.name = function_name AND f.trigger = wanted_trigger AND f.relation = ANY (tables)));
 END
 $$;
 
--- Has this trigger tables of changed rows, under our names, and one of old rows where it needs that? Asked of functions that see the catalog as it is, whatever the writer's
--- snapshot.
-CREATE OR REPLACE FUNCTION tuplecast.has_changed_rows(relation oid, trigger_name name, needs_old_rows boolean) RETURNS boolean
+-- Has this trigger exactly the tables of changed rows that its statements read? Asked of functions that see the catalog as it is, whatever the writer's snapshot. False also
+-- when that cannot be known: to find a trigger by its name, our owner needs a right on the schema; to find it by its number, it must be visible.
+CREATE OR REPLACE FUNCTION tuplecast.has_changed_rows(relation oid, trigger_name name, part text, with_old boolean) RETURNS boolean
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off SET standard_conforming_strings = on
 AS $$
 DECLARE
-    address text[] := parse_ident((pg_identify_object('pg_class'::regclass, relation, 0)).identity);
-    definition text := pg_get_triggerdef((SELECT objid FROM pg_get_object_address('trigger', address || trigger_name::text, '{}')));
+    number oid := (SELECT oid FROM pg_trigger WHERE tgrelid = relation AND tgname = trigger_name);
+    tables constant text := CASE WHEN part = 'delete' THEN 'OLD TABLE AS changed_rows' WHEN part = 'update' AND with_old THEN 'OLD TABLE AS old_rows NEW TABLE AS changed_rows'
+                                 ELSE 'NEW TABLE AS changed_rows' END;
 BEGIN
+    IF number IS NULL THEN
+        number := (pg_get_object_address('trigger', tuplecast.table_now(relation) || trigger_name::text, '{}')).objid;
+    END IF;
     -- Names in quotes could hold anything; what is left in front of the first literal cannot.
-    RETURN coalesce(regexp_replace(definition, '"([^"]|"")*"', '', 'g')
-                    ~ concat('^CREATE TRIGGER [^'']* REFERENCING (', CASE WHEN NOT needs_old_rows THEN 'NEW TABLE AS changed_rows|OLD TABLE AS changed_rows|' END,
-                             'OLD TABLE AS old_rows NEW TABLE AS changed_rows) FOR EACH STATEMENT EXECUTE FUNCTION '), false);
+    RETURN coalesce(regexp_replace(pg_get_triggerdef(number), '"([^"]|"")*"', '', 'g')
+                    ~ format('^CREATE TRIGGER [^'']* AFTER %s ON [^'']* REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION ', upper(part COLLATE "C"), tables), false);
 EXCEPTION WHEN OTHERS THEN
     RETURN false;
 END
 $$;
 
 -- The statements of one part of a trigger for the table as it is now, for EXECUTE in a trigger's function. At row level, $1 is the row, or the new one, and $2 the old one.
-CREATE OR REPLACE FUNCTION tuplecast.queries_now(kind text, relation oid, trigger_name name, part text, options jsonb) RETURNS text[]
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION tuplecast.queries_now(kind text, relation oid, part text, options jsonb) RETURNS text[]
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
 DECLARE
     by_row constant boolean := part = 'key' OR options @> '{"row_level":true}';
 BEGIN
     RETURN tuplecast.queries_of(
-        kind, coalesce(tuplecast.put_on(relation, trigger_name), relation), part, options || '{"checked":true}',
+        kind, relation, part, options || '{"checked":true}',
         CASE WHEN by_row THEN '(SELECT ($1).*)' ELSE 'changed_rows' END,
         CASE WHEN by_row AND part = 'delete' THEN '(SELECT ($1).*)' WHEN by_row THEN '(SELECT ($2).*)' WHEN part = 'delete' THEN 'changed_rows' ELSE 'old_rows' END);
+END
+$$;
+
+-- The same, once for each plan: declared IMMUTABLE like is_current(). Null where the transaction does not see the table as it is.
+CREATE OR REPLACE FUNCTION tuplecast.queries_kept(kind text, relation oid, part text, options jsonb) RETURNS text[]
+LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+BEGIN
+    RETURN CASE WHEN tuplecast.sees_present(relation) THEN tuplecast.queries_now(kind, relation, part, options) END;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;
+END
+$$;
+
+-- Says that a function is out of date. Not where PREPARE TRANSACTION is possible, which fails after a NOTIFY.
+CREATE OR REPLACE FUNCTION tuplecast.tell_stale(function_name text) RETURNS boolean
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF current_setting('max_prepared_transactions') = '0' THEN
+        PERFORM pg_notify('tuplecast', 'stale ' || function_name);
+    END IF;
+    RETURN true;
 END
 $$;
 
@@ -625,6 +664,27 @@ AS $$
     SELECT count(tuplecast.write_function(p.function, p.relation, p.full_name, ARRAY[p.channel, p.argument, array_to_string(p.operations, ' ')], t.row_level)::text)
       FROM tuplecast.parts p JOIN tuplecast.triggers t ON t.relation = p.relation AND t.name = p.name
      WHERE p.function ~ '[0-9]$'
+$$;
+
+-- Writes a function anew whose table was altered since. Writers who find it so say which one; gateways call this, for writers have no right to.
+CREATE OR REPLACE FUNCTION tuplecast.refresh_function(function_name text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    p record;
+BEGIN
+    SET LOCAL lock_timeout = '50ms';
+    PERFORM tuplecast.take_turn();
+    SELECT q.relation, q.full_name, ARRAY[q.channel, q.argument, array_to_string(q.operations, ' ')] AS arguments, t.row_level, f.prosrc INTO p
+      FROM tuplecast.parts q JOIN tuplecast.triggers t ON t.relation = q.relation AND t.name = q.name
+      JOIN pg_proc f ON f.pronamespace = 'tuplecast'::regnamespace AND f.proname = q.function
+     WHERE q.function = function_name AND q.function ~ '[0-9]$';
+    IF position(tuplecast.digest_of(p.relation, p.arguments, p.row_level) IN p.prosrc) = 0 THEN
+        PERFORM tuplecast.write_function(function_name, p.relation, p.full_name, p.arguments, p.row_level);
+    END IF;
+EXCEPTION WHEN OTHERS THEN
+    NULL; -- somebody puts a trigger, or the table is gone: the next writer says it again
+END
 $$;
 
 -- Takes back what make_function() gave, and drops the functions of triggers that are gone.

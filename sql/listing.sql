@@ -23,9 +23,9 @@ BEGIN
     IF octet_length(tgargs) > 1000000 THEN
         RETURN answer;
     END IF;
-    WHILE position('\x00'::bytea IN tgargs) > 0 AND cardinality(answer) < 8 LOOP
-        answer := answer || convert_from(substring(tgargs FROM 1 FOR position('\x00'::bytea IN tgargs) - 1), getdatabaseencoding());
-        tgargs := substring(tgargs FROM position('\x00'::bytea IN tgargs) + 1);
+    WHILE position(decode('00', 'hex') IN tgargs) > 0 AND cardinality(answer) < 8 LOOP
+        answer := answer || convert_from(substring(tgargs FROM 1 FOR position(decode('00', 'hex') IN tgargs) - 1), getdatabaseencoding());
+        tgargs := substring(tgargs FROM position(decode('00', 'hex') IN tgargs) + 1);
     END LOOP;
     RETURN answer;
 EXCEPTION WHEN OTHERS THEN

@@ -329,7 +329,7 @@ $$;
 -- Creates or replaces; does nothing, and takes no lock on the table, when the trigger is there as it should be. `name` null: one is chosen.
 CREATE OR REPLACE FUNCTION tuplecast.put_trigger(name text, definition json, if_match text, if_none_match text, dry_run boolean,
                                                  OUT created boolean, OUT answer text)
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 DECLARE
     deadline timestamptz;
@@ -443,7 +443,7 @@ END
 $$;
 
 CREATE OR REPLACE FUNCTION tuplecast.drop_trigger(name text, if_match text, dry_run boolean) RETURNS text
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET standard_conforming_strings = on
 AS $$
 DECLARE
     deadline timestamptz;
@@ -480,7 +480,7 @@ AS $$
                'columns', (SELECT coalesce(json_agg(json_strip_nulls(json_build_object(
                                       'name', attname, 'type', format_type(atttypid, atttypmod),
                                       'generated', CASE WHEN attgenerated <> '' THEN true END)) ORDER BY attnum), '[]')
-                             FROM pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped),
+                             FROM pg_attribute WHERE attrelid = t.oid AND attnum > 0 AND NOT attisdropped AND attgenerated <> 'v'),
                'rows', NULLIF(t.reltuples, -1)::bigint,
                'bytes', (SELECT coalesce(sum(c.relpages::bigint), 0) FROM pg_class c
                           WHERE c.oid IN (t.oid, t.reltoastrelid) OR c.oid IN (SELECT indexrelid FROM pg_index WHERE indrelid = t.oid))

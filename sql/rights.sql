@@ -12,7 +12,7 @@ BEGIN
     EXECUTE format('GRANT EXECUTE ON FUNCTION tuplecast.durable_channels(), tuplecast.begin_anew(), tuplecast.find_lead(), tuplecast.claim_lead(bigint),'
                    ' tuplecast.renew_lead(), tuplecast.resign_lead(), tuplecast.fall_asleep(), tuplecast.wake_up(), tuplecast.last_tick(),'
                    ' tuplecast.make_tick(bigint, text), tuplecast.ticks_after(bigint), tuplecast.find_place(bigint, text),'
-                   ' tuplecast.read_events(bigint, bigint, text[], bigint, bigint), tuplecast.retain(interval, bigint) TO %I', gateway);
+                   ' tuplecast.read_events(bigint, bigint, text[], bigint, bigint), tuplecast.retain(interval, bigint), tuplecast.refresh_function(text) TO %I', gateway);
 END
 $$;
 

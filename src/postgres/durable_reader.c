@@ -29,14 +29,16 @@
 
 enum {
     DEADLINE_MS = 30000,
-    RETRY_MS = 30000, /* for a database without our schema */
-    POLL_MS = 1100,   /* of who has nothing to do: a lead that sleeps, a follower that hears nothing */
-    STALE_MS = 1700,  /* a lead that was not heard of for so long is replaced */
-    QUIET_TICKS = 2,  /* that found nothing, before the lead goes to sleep */
-    ALARMS_MAX = 5,   /* that it stays awake longer after, twice as long each time */
-    PAUSE_MS = 250,   /* the longest one of a drowsy lead */
-    RUMOUR_MS = 100,  /* what is not the lead's own word makes us look no sooner */
-    NAMES_MS = 100,   /* between two looks at the names of channels */
+    RETRY_MS = 30000,        /* for a database without our schema */
+    POLL_MS = 1100,          /* of who has nothing to do: a lead that sleeps, a follower that hears nothing */
+    STALE_MS = 1700,         /* a lead that was not heard of for so long is replaced */
+    QUIET_TICKS = 2,         /* that found nothing, before the lead goes to sleep */
+    ALARMS_MAX = 5,          /* that it stays awake longer after, twice as long each time */
+    PAUSE_MS = 250,          /* the longest one of a drowsy lead */
+    RUMOUR_MS = 100,         /* what is not the lead's own word makes us look no sooner */
+    NAMES_MS = 100,          /* between two looks at the names of channels */
+    STALE_FUNCTION_MS = 500, /* between two functions that are written anew: anybody can name one */
+    FUNCTION_BYTES = 24,
     NUMBER_BYTES = 24,
 };
 
@@ -83,6 +85,9 @@ struct durable_reader {
     uint64_t read_from, read_to; /* the events that are asked for now: behind the one, up to the other */
     uint64_t portion;            /* so many at once, because one of them cannot be read; 0: all */
     bool without_rows;           /* without what is probably the reason */
+
+    char stale_function[FUNCTION_BYTES]; /* a trigger's, that a writer found out of date; "": none */
+    int64_t stale_ms;                    /* when the last one was written anew */
 
     struct text_list names;        /* being collected */
     struct durable_position found; /* being collected */
@@ -316,6 +321,24 @@ static void ask_names(struct durable_reader *reader)
     reader->names_changed = reader->names_cut = false;
     reader->names_asked_ms = loop_turn_ms(reader->loop);
     ask(reader, "SELECT tuplecast.durable_channels()", NULL, 0, on_name, on_names);
+}
+
+static void on_refreshed(void *context, const char *sqlstate, const char *message)
+{
+    struct durable_reader *reader = context;
+
+    if (!failed(reader, sqlstate, message))
+        go_on(reader);
+}
+
+/* Writers of an altered table pay for it until the functions of its triggers are written anew. */
+static void refresh_function(struct durable_reader *reader)
+{
+    const char *const parameters[] = {reader->stale_function};
+
+    reader->stale_ms = loop_turn_ms(reader->loop);
+    ask(reader, "SELECT tuplecast.refresh_function($1)", parameters, 1, NULL, on_refreshed);
+    reader->stale_function[0] = '\0';
 }
 
 static void on_last_row(void *context, const PGresult *row, int number)
@@ -696,6 +719,8 @@ static void go_on(struct durable_reader *reader)
         poll_ticks(reader);
     else if (reader->mode == MODE_FOLLOWER)
         follow(reader);
+    else if (reader->stale_function[0] && loop_turn_ms(reader->loop) - reader->stale_ms >= STALE_FUNCTION_MS)
+        refresh_function(reader);
     else
         lead(reader);
 }
@@ -754,6 +779,9 @@ void durable_reader_notified(struct durable_reader *reader, const char *payload,
         if (reader->mode > MODE_LEAD && !reader->woken && reader->alarms < ALARMS_MAX)
             reader->alarms++;
         reader->woken = true;
+    } else if (strncmp(payload, "stale ", 6) == 0 && strlen(payload + 6) < FUNCTION_BYTES) {
+        if (!reader->stale_function[0])
+            strcpy(reader->stale_function, payload + 6); /* others are named again by the next who writes */
     } else if (strcmp(payload, "triggers") == 0) {
         reader->names_changed = true;
         if (reader->mode == MODE_OFF && !reader->busy)

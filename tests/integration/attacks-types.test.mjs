@@ -23,7 +23,7 @@ const ROW = `'calm'::types.mood, 'calm'::types.nice, 'x'::types.code, ROW(1, 'a'
     ARRAY[ROW(1, 'a')::types.pair], '[calm,cross]'::types.span, ROW('{calm}'::types.inner_mood[], '[calm,cross]'::types.span)::types.holder`;
 
 const TYPES = [
-    "CREATE FUNCTION types.check_it(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RETURN evil.strike('check'); END $$",
+    "CREATE FUNCTION types.check_it(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE LOG 'struck in %: check as % of %', current_database(), current_user, session_user; RETURN true; END $$",
     "CREATE TYPE types.mood AS ENUM ('calm', 'cross')", "CREATE TYPE types.inner_mood AS ENUM ('calm', 'cross')", "CREATE DOMAIN types.nice AS types.mood CHECK (types.check_it(VALUE::text))",
     "CREATE DOMAIN types.code AS text CHECK (types.check_it(VALUE))", "CREATE TYPE types.pair AS (a integer, b text)", "CREATE TYPE types.nested AS (p types.pair, m types.inner_mood)",
     "CREATE TYPE types.span AS RANGE (SUBTYPE = types.mood)", "CREATE TYPE types.holder AS (ms types.inner_mood[], r types.span)",

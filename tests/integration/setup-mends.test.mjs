@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
 import path from "node:path";
 import { describe, test } from "node:test";
 import { promisify } from "node:util";
@@ -11,7 +10,7 @@ import { startOne } from "./lib/bank.mjs";
 import { define, list, Listener, put } from "./lib/changes.mjs";
 import { createDatabase } from "./lib/database.mjs";
 import { run, startGateway } from "./lib/gateway.mjs";
-import { startFreshServer } from "./lib/servers.mjs";
+import { noDump, startFreshServer } from "./lib/servers.mjs";
 import { until } from "./lib/until.mjs";
 
 const PATIENCE_MS = 60_000;
@@ -169,13 +168,13 @@ describe("older, newer, another build's", () => {
 });
 
 describe("restored dumps", () => {
-    const pgDump = path.join(process.env.TUPLECAST_TEST_PGBIN, "pg_dump");
-    const skip = existsSync(pgDump) ? false : "this server comes without pg_dump";
+    const pgDump = path.join(process.env.TUPLECAST_TEST_PGCLIENTS, "pg_dump");
+    const skip = noDump;
 
     /** Into a fresh database, here or on another server. */
     async function restore(from, to, options) {
         const { stdout } = await execute(pgDump, ["--dbname", from.name, ...options], { maxBuffer: 2 ** 28 });
-        const restoring = execute("psql", ["-Xq"], { env: { ...process.env, ...to.env }, maxBuffer: 2 ** 28 });
+        const restoring = execute(path.join(process.env.TUPLECAST_TEST_PGCLIENTS, "psql"), ["-Xq"], { env: { ...process.env, ...to.env }, maxBuffer: 2 ** 28 });
         restoring.child.stdin.end(stdout);
         await restoring;
     }

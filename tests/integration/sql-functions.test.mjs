@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { randomBytes } from "node:crypto";
 import { before, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { define, install, Listener, put, watched } from "./lib/changes.mjs";
@@ -213,6 +214,29 @@ describe("a table is altered", () => {
         await database.query("ALTER TABLE entire DETACH PARTITION part_2");
         await row("INSERT INTO part_2 (id) VALUES (104)");
     });
+
+    for (const kind of ["live at row level", "live at row level with old values", "durable at row level", "live", "durable"])
+        for (const [alter, isolation] of [["ALTER TABLE %t ADD c integer", "READ COMMITTED"], ["SELECT", "SERIALIZABLE"]])
+            for (const form of ["plain", "partitioned"])
+                test(`${kind}, ${form}: what a trigger does is found out once for each part and not for each row: ${alter}, ${isolation}`, async (t) => {
+                    const table = `once_${randomBytes(4).toString("hex")}`;
+                    await database.query(`CREATE TABLE ${table} (id integer PRIMARY KEY, a text) ${form === "plain" ? "" : "PARTITION BY RANGE (id)"}`);
+                    if (form !== "plain") await database.query(`CREATE TABLE ${table}_1 PARTITION OF ${table} FOR VALUES FROM (-1000) TO (1000)`);
+                    await put(database, table, define(table, { ...options(kind), durable: /durable/.test(kind), level: form === "plain" ? options(kind).level : undefined }));
+                    await database.query(alter.replace("%t", table));
+                    const writer = await database.connect(t);
+                    const calls = async () => {
+                        const counted = await writer.query("SELECT sum(pg_stat_get_xact_function_calls(oid)) AS calls FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace AND proname IN ('queries_of', 'facts_of')");
+                        return Number(counted.rows[0].calls ?? 0);
+                    };
+                    await writer.query(`SET track_functions = 'all'; BEGIN ISOLATION LEVEL ${isolation}`);
+                    await writer.query(`INSERT INTO ${table} SELECT i FROM generate_series(1, 200) i; UPDATE ${table} SET a = 'x'; UPDATE ${table} SET id = -id; DELETE FROM ${table}`);
+                    const first = await calls();
+                    assert.ok(first > 0 && first < 30, `${first} calls`);
+                    await writer.query(`INSERT INTO ${table} SELECT i FROM generate_series(1, 200) i`);
+                    assert.equal(await calls(), first);
+                    await writer.query("COMMIT");
+                });
 
     for (const [level, kind] of ["REPEATABLE READ", "SERIALIZABLE"].flatMap((level) => KINDS.map((kind) => [level, kind])))
         test(`${kind}: by somebody else, in a transaction that does not see it: ${level}`, async (t) => {

@@ -49,7 +49,7 @@ grep -rlE '^#include <json-c' --include='*.[ch]' . | grep -vE '^\./(stream|trigg
     complain 'json-c belongs into .c files of stream/ and triggers/'
 
 while read -r lines file; do
-    [ "$file" = total ] || [ "$lines" -le 850 ] || complain "$file: $lines lines; 850 are enough for one object"
+    [ "$file" = total ] || [ "$lines" -le 900 ] || complain "$file: $lines lines; 900 are enough for one object"
 done < <(find . -name '*.[ch]' -exec wc -l {} +)
 
 exit "$failed"

@@ -208,17 +208,17 @@ function compareStatement(events, came, definition) {
     let needed = events.filter(isNeeded).length;
     let taken = 0;
     for (const event of came) {
+        // A key that is gone stands before its own change: behind the last change begins another statement.
+        if (needed === 0) break;
         const lane = lanes[kindOf({ type: JSON.parse(event.type), op: event.op && JSON.parse(event.op) })] ?? [];
         const isGone = lane === lanes[GONE];
         const index = isGone ? lane.findIndex((wanted) => !difference(event, wanted, definition)) : 0;
         const wanted = lane[Math.max(index, 0)];
         if (!wanted || index < 0) {
-            if (needed === 0) break;
             const all = Object.values(lanes).flat().slice(0, 5).map(what).join(", ");
             return { failure: `${what(event)} came, where one of ${all} should${wanted ? `: ${difference(event, wanted, definition)}` : ""}` };
         }
         const wrong = difference(event, wanted, definition);
-        if (wrong && needed === 0) break;
         if (wrong) return { failure: `${what(wanted)}: ${wrong}` };
         lane.splice(index, 1);
         if (isNeeded(wanted)) needed--;
