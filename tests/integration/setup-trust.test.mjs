@@ -202,14 +202,14 @@ describe("the role tuplecast_owner", () => {
             for (const user of ["postgres", plain]) {
                 const gateway = await startGateway(t, { ...database.env, PGUSER: user });
                 await gateway.ready(PATIENCE_MS);
-                await until(async () => /does not trust/.test((await gateway.get("/readyz")).body), "a word on whose schema it is", PATIENCE_MS);
-                assert.match(gateway.log, said);
+                await until(() => said.test(gateway.log), () => `a word on whose schema it is:\n${gateway.log}`, PATIENCE_MS);
+                await until(async () => /does not trust/.test((await gateway.get("/readyz")).body), "the same in /readyz", PATIENCE_MS);
                 await gateway.stop();
             }
             await database.query(mend);
             assert.match((await setup(database)).stdout, /nothing to do/);
             const gateway = await startGateway(t, database.env);
-            await until(async () => (await gateway.get("/readyz")).body === "ok\n", "durable channels", PATIENCE_MS);
+            await until(() => /role="lead"/.test(gateway.log), () => `durable channels:\n${gateway.log}`, PATIENCE_MS);
             await gateway.stop();
         }
     });
@@ -222,8 +222,9 @@ describe("a gateway runs what is in the schema tuplecast only when it is somebod
     async function tell(t, database, user) {
         const gateway = await startGateway(t, { ...database.env, PGUSER: user, TUPLECAST_TRIGGERS_TOKEN: TOKEN, TUPLECAST_TRIGGERS_DATABASE: `user=${user} dbname=${database.name}` });
         await gateway.ready(PATIENCE_MS);
-        let body;
-        await until(async () => /^ok\n$|does not trust/.test(({ body } = await gateway.get("/readyz")).body), () => `a word on durable channels: ${body}`, PATIENCE_MS);
+        await until(() => /role="lead"|no durable channels/.test(gateway.log), () => `a word on durable channels:\n${gateway.log}`, PATIENCE_MS);
+        const { body } = await gateway.get("/readyz");
+        assert.match(body, /^ok\n$|does not trust/);
         const answer = await gateway.get("/triggers", { headers: { Authorization: `Bearer ${TOKEN}` } });
         return { gateway, isTrusted: body === "ok\n", answer };
     }
