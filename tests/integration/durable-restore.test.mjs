@@ -102,7 +102,7 @@ async function beganAnew(t, target, { kept, lost, gateway }) {
 async function anotherServer(t, transactions = 0) {
     const server = await startFreshServer(t);
     const control = server.database("postgres");
-    await control.query("CREATE ROLE tuplecast_owner NOLOGIN; CREATE ROLE tuplecast_nobody NOLOGIN");
+    await control.query("CREATE ROLE tuplecast_owner NOLOGIN");
     await control.query("CREATE DATABASE app");
     await control.query("SET synchronous_commit = off");
     await control.query(`DO $$ BEGIN FOR i IN 1 .. ${transactions} LOOP PERFORM pg_current_xact_id(); COMMIT; END LOOP; END $$`);
