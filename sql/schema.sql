@@ -7,8 +7,8 @@
 -- Four rules hold for all of it (docs/security.md):
 --
 -- 1. No function that runs with more rights than its caller can be called, or made a trigger, by a role that was not granted it.
--- 2. Code that belongs to others (casts, operators, checks of domains, names in somebody's search_path) runs as the writer, or as a role that may do nothing;
---    never as our owner. Functions that set no search_path of their own therefore qualify every name and every operator in them.
+-- 2. Code that belongs to others (casts, operators, checks of domains, names in somebody's search_path) never runs with our owner's
+--    rights, and is not called at all by triggers. Functions that set no search_path of their own therefore qualify every name and every operator in them.
 -- 3. Every session of ours sets what it relies on. What runs in a writer's session relies on no setting of it.
 -- 4. Nothing of ours may make a write fail: what may be too long, or may raise an error, is measured or caught first.
 SET LOCAL search_path = pg_catalog, pg_temp;
