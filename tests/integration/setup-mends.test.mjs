@@ -167,41 +167,6 @@ describe("older, newer, another build's", () => {
     });
 });
 
-describe("the function that calls code of others belongs to tuplecast_nobody, and its caller alone may call it", () => {
-    const NAME = "tuplecast.value_json_as_nobody(anyelement)";
-    const rights = (database) => database.value(`SELECT concat(pg_get_userbyid(proowner), ' ', proacl) FROM pg_proc WHERE oid = to_regprocedure('${NAME}')`);
-
-    test("when a superuser installs, and after it was given to somebody else", async (t) => {
-        const database = await installed(t);
-        const right = await rights(database);
-        if (right === undefined) return t.skip("this database side has none");
-        assert.equal(right, "tuplecast_nobody {tuplecast_nobody=X/tuplecast_nobody,tuplecast_owner=X/tuplecast_nobody}");
-        await database.query(`ALTER FUNCTION ${NAME} OWNER TO tuplecast_owner`);
-        await setup(database.env, /mended/);
-        assert.equal(await rights(database), right);
-        await setup(database.env, /nothing to do/);
-    });
-
-    test("when a member of that role installs; who is none is told what it means", async (t) => {
-        const database = await installed(t);
-        if ((await rights(database)) === undefined) return t.skip("this database side has none");
-        for (const member of [true, false]) {
-            const other = await createDatabase(t);
-            const role = `setup_${other.name}`;
-            await other.query(`CREATE ROLE ${role} LOGIN; GRANT CREATE ON DATABASE ${other.name} TO ${role}`);
-            if (member) await other.query(`GRANT tuplecast_nobody TO ${role}`);
-            const env = { ...other.env, PGUSER: role };
-            const said = await setup(env, /installed/);
-            assert.equal(/sent as text/.test(said), !member);
-            assert.match(await rights(other), member ? /^tuplecast_nobody / : new RegExp(`^${role} `));
-            await other.query("ALTER FUNCTION tuplecast.make_tick(bigint, text) RESET ALL");
-            await setup(env, /mended/);
-            assert.match(await rights(other), member ? /^tuplecast_nobody / : new RegExp(`^${role} `));
-            if (member) await other.query(`REVOKE tuplecast_nobody FROM ${role}`);
-        }
-    });
-});
-
 describe("restored dumps", () => {
     const pgDump = path.join(process.env.TUPLECAST_TEST_PGCLIENTS, "pg_dump");
     const skip = noDump;
@@ -231,7 +196,7 @@ describe("restored dumps", () => {
             assert.deepEqual(await now.query(`SELECT DISTINCT pg_get_userbyid(owner) FROM (
                 SELECT nspowner AS owner FROM pg_namespace WHERE nspname = 'tuplecast' UNION ALL
                 SELECT relowner FROM pg_class WHERE relnamespace = 'tuplecast'::regnamespace UNION ALL
-                SELECT proowner FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace) o ORDER BY 1`), [["tuplecast_nobody"], ["tuplecast_owner"]]);
+                SELECT proowner FROM pg_proc WHERE pronamespace = 'tuplecast'::regnamespace) o ORDER BY 1`), [["tuplecast_owner"]]);
             assert.deepEqual((await contents(now)).map(([kind, name, source, config, definer]) => [kind, name, source, config, definer]),
                 (await contents(old)).map(([kind, name, source, config, definer]) => [kind, name, source, config, definer]));
             assert.deepEqual(await now.query(`SELECT proname FROM pg_proc CROSS JOIN LATERAL aclexplode(coalesce(proacl, acldefault('f', proowner))) a
@@ -242,7 +207,7 @@ describe("restored dumps", () => {
             assert.deepEqual((await list(now)).map(({ name }) => name), ["a", "b"]);
         });
 
-    test("onto a server without the roles: the same", { timeout: 120_000, skip }, async (t) => {
+    test("onto a server without the role: the same", { timeout: 120_000, skip }, async (t) => {
         const old = await installed(t);
         const server = await startFreshServer(t);
         const now = server.database("postgres");
@@ -253,12 +218,12 @@ describe("restored dumps", () => {
         await (await startOne(t, now.env)).ready(PATIENCE_MS);
     });
 
-    test("setup --remove takes away the roles that setup made, and leaves those that were there", { timeout: 120_000 }, async (t) => {
+    test("setup --remove takes away the role that setup made, and leaves one that was there", { timeout: 120_000 }, async (t) => {
         const server = await startFreshServer(t);
         const database = server.database("postgres");
         const roles = () => database.query("SELECT rolname FROM pg_roles WHERE rolname LIKE 'tuplecast%' ORDER BY 1");
         await setup(database.env, /installed/);
-        assert.deepEqual(await roles(), [["tuplecast_nobody"], ["tuplecast_owner"]]);
+        assert.deepEqual(await roles(), [["tuplecast_owner"]]);
         await setup(database.env, /removed/, ["--remove=postgres"]);
         assert.deepEqual(await roles(), []);
         await database.query("CREATE ROLE tuplecast_owner NOLOGIN");
@@ -266,7 +231,7 @@ describe("restored dumps", () => {
         await setup(database.env, /installed/);
         await setup(server.database("other").env, /installed/);
         await setup(database.env, /removed/, ["--remove=postgres"]);
-        assert.deepEqual(await roles(), [["tuplecast_nobody"], ["tuplecast_owner"]], "the other database needs them, perhaps");
+        assert.deepEqual(await roles(), [["tuplecast_owner"]], "the other database needs it, perhaps");
         await setup(server.database("other").env, /removed/, ["--remove=other"]);
         assert.deepEqual(await roles(), [["tuplecast_owner"]]);
     });

@@ -145,39 +145,34 @@ describe("who has the owner's rights does not get the superuser's by setup", () 
             });
 });
 
-describe("the two roles", () => {
-    const BAD = [
-        ["tuplecast_owner", "SUPERUSER", "NOSUPERUSER", /tuplecast_owner.*can do more/],
-        ["tuplecast_owner", "CREATEROLE", "NOCREATEROLE", /tuplecast_owner.*can do more/],
-        ["tuplecast_nobody", "BYPASSRLS", "NOBYPASSRLS", /tuplecast_nobody.*can do more/],
-    ];
-    for (const [role, can, cannot, said] of BAD)
-        test(`${role} that exists and has ${can} is refused`, async (t) => {
+describe("the owner's role", () => {
+    for (const can of ["SUPERUSER", "CREATEROLE", "BYPASSRLS", "REPLICATION"])
+        test(`that exists and has ${can} is refused`, async (t) => {
             const database = await createDatabase(t);
-            await database.query(`CREATE ROLE ${role}`).catch(() => {}); // another test has made it
-            await database.query(`ALTER ROLE ${role} ${can}`);
-            t.after(() => database.query(`ALTER ROLE ${role} ${cannot}`));
+            await database.query("CREATE ROLE tuplecast_owner").catch(() => {}); // another test has made it
+            await database.query(`ALTER ROLE tuplecast_owner ${can}`);
+            t.after(() => database.query(`ALTER ROLE tuplecast_owner NO${can}`));
             const { code, stderr } = await setup(database);
             assert.equal(code, 1);
-            assert.match(stderr, said);
+            assert.match(stderr, /tuplecast_owner.*can do more/);
             assert.equal(await database.value("SELECT to_regnamespace('tuplecast')"), null);
         });
 
-    test("one that is a member of another role is refused; one that has members is told of", async (t) => {
+    test("that is a member of another role, or has members, is refused", async (t) => {
         const database = await createDatabase(t);
         await database.query(`CREATE ROLE rich_${database.name}`);
-        await database.query("CREATE ROLE tuplecast_nobody").catch(() => {}); // another test has made it
-        await database.query("CREATE ROLE tuplecast_owner").catch(() => {}); // the same
-        await database.query(`GRANT rich_${database.name} TO tuplecast_nobody`);
+        await database.query("CREATE ROLE tuplecast_owner").catch(() => {}); // another test has made it
+        await database.query(`GRANT rich_${database.name} TO tuplecast_owner`);
         t.after(() => database.query(`REVOKE tuplecast_owner FROM rich_${database.name}`));
-        t.after(() => database.query(`REVOKE rich_${database.name} FROM tuplecast_nobody`));
+        t.after(() => database.query(`REVOKE rich_${database.name} FROM tuplecast_owner`));
         const refused = await setup(database);
         assert.equal(refused.code, 1);
-        assert.match(refused.stderr, /tuplecast_nobody is a member of other roles/);
-        await database.query(`REVOKE rich_${database.name} FROM tuplecast_nobody; GRANT tuplecast_owner TO rich_${database.name}`);
+        assert.match(refused.stderr, /tuplecast_owner is a member of other roles/);
+        await database.query(`REVOKE rich_${database.name} FROM tuplecast_owner; GRANT tuplecast_owner TO rich_${database.name}`);
         const told = await setup(database);
-        assert.equal(told.code, 0, told.stderr);
+        assert.equal(told.code, 1);
         assert.match(told.stderr, new RegExp(`tuplecast_owner has members.*rich_${database.name}`));
+        assert.equal(await database.value("SELECT to_regnamespace('tuplecast')"), null);
     });
 });
 

@@ -123,7 +123,7 @@ describe("the three roles, with the grants of docs/triggers.md", () => {
             assert.deepEqual(
                 await rights(`SELECT relname, right_ FROM pg_class, unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) right_
                                WHERE relnamespace IN ('tuplecast'::regnamespace, 'public'::regnamespace) AND relkind IN ('r', 'p', 'v') AND has_table_privilege($1, oid, right_) ORDER BY 1`),
-                (role === gateway ? ["function", "parts", "triggers", "version"] : ["function"]).map((name) => [name, "SELECT"]),
+                (role === gateway ? ["parts", "triggers", "version"] : []).map((name) => [name, "SELECT"]),
             );
             assert.deepEqual(await rights("SELECT relname FROM pg_class WHERE CASE WHEN relkind = 'S' THEN has_sequence_privilege($1, oid, 'USAGE, SELECT, UPDATE') END"), [["serial"]]); // writers count with it
             assert.deepEqual(await rights("SELECT nspname FROM pg_namespace WHERE nspname !~ '^pg_' AND nspname <> 'public' AND has_schema_privilege($1, oid, 'CREATE')"), []);
@@ -133,6 +133,8 @@ describe("the three roles, with the grants of docs/triggers.md", () => {
             await assert.rejects(put(client, "private", define("private", { old: true })), /permission denied|must be owner/);
             await assert.rejects(client.query("SELECT tuplecast.drop_trigger('private', NULL, false)"), /permission denied|must be owner/);
             await assert.rejects(client.query("SELECT tuplecast.make_function('stolen', 'private', 'insert', '{}', NULL)"), /permission denied/);
+            for (const sql of ["SELECT tuplecast.write_functions()", "SELECT tuplecast.take_turn()", "SELECT tuplecast.seal_functions()"])
+                await assert.rejects(client.query(sql), /permission denied for function/, sql);
             const listing = list({ value: async (sql) => (await client.query({ text: sql, rowMode: "array" })).rows[0][0] });
             if (role === gateway) assert.equal((await listing).length, 1);
             else await assert.rejects(listing, /permission denied/);
