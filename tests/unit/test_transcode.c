@@ -151,6 +151,24 @@ static void where_nothing_is_to_be_done_nothing_is_copied(void **state)
     buffer_done(&room);
 }
 
+static void ascii_is_ascii_everywhere(void **state)
+{
+    struct buffer room;
+    char text[130] = "\xb0\xb0";
+    const char *made;
+
+    (void)state;
+    buffer_init(&room, ROOM);
+    for (int i = 1; i < 128; i++)
+        text[i + 1] = (char)i;
+    for (size_t i = 0; i < COUNT_OF(ENCODINGS); i++) {
+        made = in(ENCODINGS[i], text, &room);
+        assert_string_equal(made + strlen(made) - 127, text + 2);
+        assert_true(made[strlen(made) - 128] & 0x80);
+    }
+    buffer_done(&room);
+}
+
 static void a_text_that_is_larger_than_its_room_is_not_made(void **state)
 {
     static const char *const encodings[] = {"WIN1252", "SQL_ASCII"};
@@ -212,6 +230,7 @@ int main(void)
         cmocka_unit_test(what_an_encoding_lacks_is_an_error_or_what_stands_for_it),
         cmocka_unit_test(no_two_texts_become_one),
         cmocka_unit_test(where_nothing_is_to_be_done_nothing_is_copied),
+        cmocka_unit_test(ascii_is_ascii_everywhere),
         cmocka_unit_test(a_text_that_is_larger_than_its_room_is_not_made),
         cmocka_unit_test(whatever_bytes_come_what_is_made_is_utf8_and_its_ascii_is_theirs),
     };
