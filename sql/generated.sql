@@ -490,6 +490,8 @@ BEGIN
                                                           part, options @> '{"old":true}', options ->> 'channel',
                                                           (SELECT tuplecast.log_head(a[1], a[2], upper(part COLLATE "C"), NULL) FROM tuplecast.table_now(relation) a)) ELSE '' END
                   ELSE E'\n    ELSE\n' END,
+        -- Which values the table has now is not known here: all settings get their fixed form.
+        E'        IF settings IS NULL THEN\n            settings := tuplecast.fix_settings();\n        END IF;\n',
         format(E'        FOREACH query IN ARRAY COALESCE(CASE WHEN %s AND %L::pg_catalog.regclass IS NOT NULL THEN tuplecast.queries_kept(%L, %s, %L, %L) END,\n', is_here, relation,
                kind, relation, part, options),
         format(E'                tuplecast.queries_now(%L, COALESCE(tuplecast.put_on(TG_RELID, TG_NAME), TG_RELID), %L, %s)) LOOP\n', kind, part,
@@ -498,7 +500,7 @@ BEGIN
         E';\n        END LOOP;\n', format(E'        IF tuplecast.tell_stale(%L) THEN\n        END IF;\n', function_name),
         CASE kind WHEN 'durable' THEN E'        IF tuplecast.wake_lead() THEN\n        END IF;\n' END,
         E'    END IF;\n    END;\n',
-        CASE WHEN settings_differ IS NOT NULL THEN E'    IF settings IS NOT NULL AND tuplecast.set_settings(settings) THEN\n    END IF;\n' END,
+        E'    IF settings IS NOT NULL AND tuplecast.set_settings(settings) THEN\n    END IF;\n',
         E'    RETURN NULL;\nEND\n');
 END
 $$;
@@ -537,7 +539,9 @@ DECLARE
 BEGIN
     RETURN trigger_name = wanted_trigger
            AND (wanted = ANY (tables)
-                OR EXISTS (SELECT FROM tuplecast.function f WHERE f.name = function_name AND f.trigger = wanted_trigger AND f.relation = ANY (tables)));
+                OR EXISTS (SELECT FROM tuplecast.function f WHERE f.name = function_name AND f.trigger = wanted_trigger AND f.relation = ANY (tables))
+                -- A dump that was restored without its data: setup writes the register anew.
+                OR NOT EXISTS (SELECT FROM tuplecast.function f WHERE f.name = function_name));
 END
 $$;
 
@@ -657,10 +661,24 @@ BEGIN
 END
 $$;
 
--- Writes all functions anew, after another version of these scripts was installed or a dump was restored.
+-- Writes all functions anew, after another version of these scripts was installed or a dump was restored. One that is in no register, because the dump had no data, is entered when
+-- it is the function of one trigger only, which has the name that is written in it; so are the triggers that belong to that one.
 CREATE OR REPLACE FUNCTION tuplecast.write_functions() RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
+    INSERT INTO tuplecast.function (name, relation, trigger)
+    SELECT min(p.proname::text), min(t.tgrelid::bigint)::oid::regclass, min(t.tgname::text)
+      FROM pg_proc p JOIN pg_trigger t ON t.tgfoid = p.oid AND t.tgparentid = 0
+     WHERE p.pronamespace = 'tuplecast'::regnamespace AND p.proname ~ '^(live|durable)_[0-9]{1,6}$' AND position(quote_literal(t.tgname) IN p.prosrc) > 0
+       AND NOT EXISTS (SELECT FROM tuplecast.function f WHERE f.name = p.proname)
+     GROUP BY p.oid HAVING count(*) = 1
+    ON CONFLICT DO NOTHING;
+    INSERT INTO tuplecast.function (name, relation, trigger)
+    SELECT p.proname, t.tgrelid, t.tgname
+      FROM pg_proc p JOIN pg_trigger t ON t.tgfoid = p.oid AND t.tgparentid = 0
+     WHERE p.pronamespace = 'tuplecast'::regnamespace AND p.proname ~ '^(live|durable)_(truncate|moves)$' AND t.tgname ~ '^tuplecast:.*:(truncate|moves)$'
+       AND EXISTS (SELECT FROM tuplecast.function f WHERE f.relation = t.tgrelid AND substring(f.trigger FROM '^tuplecast:.*:') = substring(t.tgname FROM '^tuplecast:.*:'))
+    ON CONFLICT DO NOTHING;
     SELECT count(tuplecast.write_function(p.function, p.relation, p.full_name, ARRAY[p.channel, p.argument, array_to_string(p.operations, ' ')], t.row_level)::text)
       FROM tuplecast.parts p JOIN tuplecast.triggers t ON t.relation = p.relation AND t.name = p.name
      WHERE p.function ~ '[0-9]$'
@@ -673,8 +691,7 @@ AS $$
 DECLARE
     p record;
 BEGIN
-    SET LOCAL lock_timeout = '50ms';
-    PERFORM tuplecast.take_turn();
+    LOCK TABLE tuplecast.function IN SHARE ROW EXCLUSIVE MODE NOWAIT;
     SELECT q.relation, q.full_name, ARRAY[q.channel, q.argument, array_to_string(q.operations, ' ')] AS arguments, t.row_level, f.prosrc INTO p
       FROM tuplecast.parts q JOIN tuplecast.triggers t ON t.relation = q.relation AND t.name = q.name
       JOIN pg_proc f ON f.pronamespace = 'tuplecast'::regnamespace AND f.proname = q.function

@@ -166,7 +166,10 @@ BEGIN
         is_current := is_current AND EXISTS (
             SELECT FROM tuplecast.parts p JOIN pg_proc ON proname = p.function AND pronamespace = 'tuplecast'::regnamespace
              WHERE p.relation = wanted AND p.full_name = this_trigger AND p.function = function_name
-               AND (this_part IN ('moves', 'truncate') OR position(digest IN prosrc) > 0));
+               AND (this_part IN ('moves', 'truncate') OR position(digest IN prosrc) > 0)
+               -- Who owns a partitioned table now may use the functions that its partitions get.
+               AND (kind = 'live' OR this_part IN ('moves', 'truncate')
+                    OR (SELECT relkind <> 'p' OR has_function_privilege(relowner, pg_proc.oid, 'EXECUTE') FROM pg_class WHERE oid = wanted)));
         statements := statements || format('SELECT tuplecast.make_function(%L, %L, %L, %L, %L)', function_name, wanted::regclass, this_trigger, arguments, current_user);
         statements := statements || format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION tuplecast.%s(%s)',
                                            this_trigger, event, wanted::regclass, form, function_name, literals);

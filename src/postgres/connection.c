@@ -42,6 +42,7 @@ struct connection {
     size_t host;  /* that is tried, or was the last that answered: from there the next round begins */
     size_t tried; /* hosts of this round that are done with */
     PGconn *pq;
+    struct transcoder *transcoder;
     int64_t backoff_ms;
     int64_t up_since_ms;
     char problem[PROBLEM_BYTES];
@@ -74,8 +75,14 @@ static void make_one_line(char *text)
 
 static void set_problem(struct connection *connection, const char *text)
 {
-    if (text != connection->problem)
-        snprintf(connection->problem, sizeof(connection->problem), "%s", text);
+    char room_bytes[3 * PROBLEM_BYTES];
+    struct buffer room = buffer_in(room_bytes, sizeof(room_bytes));
+    size_t size = strnlen(text, PROBLEM_BYTES - 1);
+
+    if (text != connection->problem) {
+        const char *told = transcode_in(connection->transcoder, text, &size, &room);
+        snprintf(connection->problem, sizeof(connection->problem), "%.*s", (int)size, told ? told : "");
+    }
     make_one_line(connection->problem);
 }
 
@@ -95,6 +102,7 @@ static void tear_down(struct connection *connection)
     unwatch(connection);
     PQfinish(connection->pq);
     connection->pq = NULL;
+    connection->transcoder = NULL;
     conninfo_done(&connection->info);
 }
 
@@ -232,8 +240,8 @@ static void poll_connecting(struct connection *connection)
             return;
         }
         connection->state = SETTLING;
-        if (PQsetnonblocking(connection->pq, 1) < 0 || !PQsendQuery(connection->pq, session_sql(connection->pq)) ||
-            PQflush(connection->pq) < 0) {
+        if (PQsetnonblocking(connection->pq, 1) < 0 ||
+            !PQsendQuery(connection->pq, session_sql_for_bytes(connection->pq)) || PQflush(connection->pq) < 0) {
             give_up_host(connection, PQerrorMessage(connection->pq), NOT_MADE);
             return;
         }
@@ -247,7 +255,7 @@ static void poll_connecting(struct connection *connection)
     }
 }
 
-/* The answer to session_sql(). It was small enough to be sent at once: the socket's buffer was empty. */
+/* The answer to session_sql_for_bytes(). It was small enough to be sent at once: the socket's buffer was empty. */
 static void poll_settling(struct connection *connection)
 {
     if (!PQconsumeInput(connection->pq)) {
@@ -261,6 +269,7 @@ static void poll_settling(struct connection *connection)
         PQclear(result);
         if (!result) {
             loop_timer_stop(&connection->timer);
+            connection->transcoder = session_transcoder(connection->pq);
             connection->state = UP;
             connection->up_since_ms = loop_clock_ms();
             connection->hooks.on_up(connection->context);
@@ -398,6 +407,11 @@ void connection_broke(struct connection *connection)
 PGconn *connection_pq(const struct connection *connection)
 {
     return connection->state == UP ? connection->pq : NULL;
+}
+
+struct transcoder *connection_transcoder(const struct connection *connection)
+{
+    return connection->transcoder;
 }
 
 bool connection_is_off(const struct connection *connection)

@@ -9,6 +9,7 @@
  * postgres/. */
 #pragma once
 
+#include "base/transcode.h"
 #include "loop/loop.h"
 
 #include <libpq-fe.h>
@@ -42,6 +43,8 @@ void connection_broke(struct connection *connection);
 
 /* The libpq object while UP, else NULL; lent. */
 PGconn *connection_pq(const struct connection *connection);
+/* What converts its text both ways; NULL: it is UTF-8. */
+struct transcoder *connection_transcoder(const struct connection *connection);
 bool connection_is_off(const struct connection *connection);
 
 /* Which of several hosts was used last; the next attempt begins with it, so that others of the same connection string

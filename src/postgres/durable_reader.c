@@ -242,6 +242,7 @@ static void ask_events(struct durable_reader *reader, const struct text_list *ch
         .binary = true,
         .parameters = {from, count, names, bytes_max},
         .parameter_count = 4,
+        .lacking = "\x01", /* a name that is nothing in UTF-8 came with U+FFFD, and costs the others nothing */
         .on_row = on_event,
         .on_done = on_events,
         .context = reader,

@@ -128,6 +128,7 @@ static int send_call(struct page_call *call)
         .whole = true,
         .parameters = {call->number, call->nonce, call->channels, bytes_max, page_bytes, count},
         .parameter_count = 6,
+        .lacking = "\x01", /* as in durable_reader.c */
         .on_row = on_page_row,
         .on_done = on_page,
         .context = call,

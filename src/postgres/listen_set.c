@@ -66,19 +66,30 @@ int listen_set_append_command(PGconn *pq, struct buffer *sql, const char *verb, 
     return 0;
 }
 
-int listen_set_append_commands(struct listen_set *set, PGconn *pq, struct buffer *sql)
+int listen_set_append_commands(struct listen_set *set, PGconn *pq, struct transcoder *transcoder, struct buffer *sql,
+                               const char **ret_refused)
 {
     struct listened *channel;
     int error = 0, count = 0, count_max = set->one_by_one ? 1 : LISTEN_COMMANDS_PER_BATCH;
+    char room_bytes[4 * CHANNEL_NAME_BYTES_MAX];
 
     TAILQ_FOREACH (channel, &set->channels, link) {
+        struct buffer room = buffer_in(room_bytes, sizeof(room_bytes));
+        const char *name;
         if (error < 0 || count == count_max)
             break;
         if (channel->wanted == channel->on_server || channel->refused)
             continue;
+        error = transcode_out(transcoder, channel->name, NULL, &room, &name);
+        if (error == -EILSEQ) {
+            channel->refused = true;
+            *ret_refused = channel->name;
+        }
+        if (error < 0)
+            return error;
         channel->in_flight = true;
         count++;
-        error = listen_set_append_command(pq, sql, channel->wanted ? "LISTEN" : "UNLISTEN", channel->name);
+        error = listen_set_append_command(pq, sql, channel->wanted ? "LISTEN" : "UNLISTEN", name);
     }
     if (count == 0)
         set->one_by_one = false;

@@ -4,6 +4,7 @@
 
 #include "base/buffer.h"
 #include "base/text_tree.h"
+#include "base/transcode.h"
 
 #include <libpq-fe.h>
 #include <stdint.h>
@@ -33,10 +34,13 @@ void listen_set_done(struct listen_set *set);
 int listen_set_want(struct listen_set *set, const char *name, bool wanted);
 
 /* Appends LISTEN and UNLISTEN for what is not as it is wanted, at most LISTEN_COMMANDS_PER_BATCH, and marks
- * it as on its way. Returns 0 or -ENOMEM. */
-int listen_set_append_commands(struct listen_set *set, PGconn *pq, struct buffer *sql);
+ * it as on its way. Returns 0, -ENOMEM, or -EILSEQ when there is a name that the database's encoding, that of the
+ * transcoder, does not have: that is refused, lent in *ret_refused, and what follows it is to be appended by another
+ * call. */
+int listen_set_append_commands(struct listen_set *set, PGconn *pq, struct transcoder *transcoder, struct buffer *sql,
+                               const char **ret_refused);
 
-/* "LISTEN name;" with the name quoted by libpq. 0 or -ENOMEM. */
+/* "LISTEN name;" with the name, as the database has it, quoted by libpq. 0 or -ENOMEM. */
 int listen_set_append_command(PGconn *pq, struct buffer *sql, const char *verb, const char *name);
 
 void listen_set_confirm(struct listen_set *set); /* what was on its way has committed */

@@ -20,6 +20,7 @@ enum {
     PROBLEM_BYTES = 512,
     SELF_BYTES = 40,
     LISTEN_SQL_BYTES_MAX = 1 << 20,
+    NOTIFICATION_BYTES_MAX = 1 << 20, /* of one in UTF-8: three times PostgreSQL's 8,000, and builds may have more */
 };
 
 /* One command is on its way at a time; this says what its result means. */
@@ -78,19 +79,32 @@ static void send_probe(struct listener *listener)
     await_answer(listener, COMMAND_PROBE);
 }
 
+static void tell_refused(const char *name, const char *reason)
+{
+    log_error("channel cannot be listened to", log_text("channel", name), log_text("reason", reason));
+}
+
 /* Sends LISTEN and UNLISTEN for all that is not as it is wanted, in one batch of bounded size; returns
  * whether anything was. */
 static bool send_listens(struct listener *listener)
 {
     PGconn *pq = connection_pq(listener->connection);
     struct buffer sql;
+    const char *refused;
     int error = 0;
 
     buffer_init(&sql, LISTEN_SQL_BYTES_MAX);
     if (!listener->self_listening)
         error = listen_set_append_command(pq, &sql, "LISTEN", listener->self);
     if (error == 0)
-        error = listen_set_append_commands(&listener->set, pq, &sql);
+        error =
+            listen_set_append_commands(&listener->set, pq, connection_transcoder(listener->connection), &sql, &refused);
+    if (error == -EILSEQ) {
+        tell_refused(refused, "the database's encoding does not have its letters");
+        loop_task_queue(listener->loop, &listener->work);
+        listener->channels_changed = true; /* for those behind it */
+        error = 0;
+    }
     const char *text = buffer_text(&sql);
     if (error < 0 || !text)
         connection_lose(listener->connection, "out of memory");
@@ -181,8 +195,7 @@ static void on_listens_failed(struct listener *listener)
 
     listener->command = COMMAND_LISTEN_FAILED;
     if (refused)
-        log_error("channel cannot be listened to", log_text("channel", refused),
-                  log_text("reason", connection_problem(listener->connection)));
+        tell_refused(refused, connection_problem(listener->connection));
 }
 
 static bool take_result(struct listener *listener)
@@ -205,6 +218,25 @@ static bool take_result(struct listener *listener)
     return connection_pq(listener->connection) != NULL;
 }
 
+/* In UTF-8. Without memory for that the connection is lost: what follows would be a gap that nobody is told of. */
+static void pass_on(struct listener *listener, const PGnotify *notification)
+{
+    struct transcoder *transcoder = connection_transcoder(listener->connection);
+    size_t name_bytes = strlen(notification->relname), bytes = strlen(notification->extra);
+    struct buffer name_room, room;
+
+    buffer_init(&name_room, NOTIFICATION_BYTES_MAX);
+    buffer_init(&room, NOTIFICATION_BYTES_MAX);
+    const char *name = transcode_in(transcoder, notification->relname, &name_bytes, &name_room);
+    const char *payload = transcode_in(transcoder, notification->extra, &bytes, &room);
+    if (name && payload)
+        listener->hooks.on_notification(listener->context, name, payload, bytes, notification->be_pid);
+    else
+        connection_lose(listener->connection, "out of memory");
+    buffer_done(&name_room);
+    buffer_done(&room);
+}
+
 /* Takes a portion of what has arrived; the rest waits for the next turn. */
 static void take_notifications(struct listener *listener)
 {
@@ -212,15 +244,15 @@ static void take_notifications(struct listener *listener)
     PGnotify *notification = NULL;
     int taken = 0;
 
-    while (taken < NOTIFICATIONS_PER_TURN && (notification = PQnotifies(pq))) {
+    while (taken < NOTIFICATIONS_PER_TURN && connection_pq(listener->connection) == pq &&
+           (notification = PQnotifies(pq))) {
         taken++;
         listener->last_heard_ms = loop_turn_ms(listener->loop);
         if (strcmp(notification->relname, listener->self) == 0) {
             on_echo(listener, notification->extra);
         } else {
             listener->stats.notifications++;
-            listener->hooks.on_notification(listener->context, notification->relname, notification->extra,
-                                            strlen(notification->extra), notification->be_pid);
+            pass_on(listener, notification);
         }
         PQfreemem(notification);
     }

@@ -1,4 +1,4 @@
-/* Rows of tuplecast.read_events() (sql/003-ticks.sql), as they come in binary form. */
+/* Rows of tuplecast.read_events() (sql/ticks.sql), as they come in binary form. */
 #pragma once
 
 #include "stream/log_change.h"

@@ -1,5 +1,7 @@
 #include "postgres/query_queue.h"
 
+#include "base/buffer.h"
+#include "base/limits.h"
 #include "postgres/connection.h"
 #include "postgres/schema_state.h"
 
@@ -9,7 +11,22 @@
 #include <string.h>
 #include <sys/queue.h>
 
-enum { ROWS_PER_TURN = 256 };
+enum {
+    ROWS_PER_TURN = 256,
+    ERROR_TEXT_BYTES_MAX = 1 << 16,
+};
+
+/* PostgreSQL's types (src/include/catalog/pg_type.dat) whose binary form is text, or text behind a byte of ASCII. */
+enum {
+    CHAR_OID = 18,
+    NAME_OID = 19,
+    TEXT_OID = 25,
+    JSON_OID = 114,
+    UNKNOWN_OID = 705,
+    BPCHAR_OID = 1042,
+    VARCHAR_OID = 1043,
+    JSONB_OID = 3802
+};
 
 struct item {
     STAILQ_ENTRY(item) link;
@@ -26,12 +43,14 @@ struct query_queue {
     STAILQ_HEAD(, item) items; /* the first one is on its way when `sent` */
     size_t count;
     bool sent;
+    bool unsent;      /* the first one cannot be: `more` answers it */
     char sqlstate[6]; /* of the first one's error; "": none so far */
     char message[256];
     struct loop_timer timer; /* deadline of the first one; idle time when there is none */
     struct loop_task more;   /* rows that a turn's portion left */
     PGresult *result;        /* an answer that is taken as a whole, up to `row`; NULL: none */
     int row;
+    struct buffer room; /* for a value that is converted */
 };
 
 static void free_item(struct item *item)
@@ -47,9 +66,10 @@ static void answer_first(struct query_queue *queue, const char *sqlstate, const 
 
     STAILQ_REMOVE_HEAD(&queue->items, link);
     queue->count--;
-    queue->sent = false;
+    queue->sent = queue->unsent = false;
     item->query.on_done(item->query.context, sqlstate, message);
     free_item(item);
+    buffer_done(&queue->room);
 }
 
 static void answer_all(struct query_queue *queue, const char *sqlstate, const char *message)
@@ -64,6 +84,27 @@ static const struct query *next_query(const struct query_queue *queue)
     return queue->is_trusted ? &STAILQ_FIRST(&queue->items)->query : &queue->whose;
 }
 
+/* Makes the parameters what the database has instead of UTF-8. 0, -EILSEQ or -ENOMEM. */
+static int convert_parameters(struct query_queue *queue)
+{
+    struct query *query = &STAILQ_FIRST(&queue->items)->query;
+    struct transcoder *transcoder = connection_transcoder(queue->connection);
+    int error = 0;
+
+    for (int i = 0; queue->is_trusted && transcoder && error == 0 && i < query->parameter_count; i++) {
+        const char *text = query->parameters[i], *sent = text;
+        error = text ? transcode_out(transcoder, text, query->lacking, &queue->room, &sent) : 0;
+        if (error < 0 || sent == text)
+            continue;
+        char *copy = strdup(sent);
+        if (!copy)
+            return -ENOMEM;
+        free((void *)(uintptr_t)text);
+        query->parameters[i] = copy;
+    }
+    return error;
+}
+
 static void send_first(struct query_queue *queue)
 {
     PGconn *pq = connection_pq(queue->connection);
@@ -76,7 +117,7 @@ static void send_first(struct query_queue *queue)
             loop_timer_stop(&queue->timer);
         return;
     }
-    if (queue->sent)
+    if (queue->sent || queue->unsent)
         return;
     loop_timer_set(&queue->timer, queue->options.deadline_ms, 0);
     if (!pq) {
@@ -85,6 +126,17 @@ static void send_first(struct query_queue *queue)
     }
     queue->sqlstate[0] = '\0';
     query = next_query(queue);
+    int error = convert_parameters(queue);
+    if (error < 0) {
+        snprintf(queue->sqlstate, sizeof(queue->sqlstate), "%s", error == -EILSEQ ? "22P05" : "53200");
+        snprintf(queue->message, sizeof(queue->message),
+                 error == -EILSEQ ? "There are letters in it that the database's encoding, %s, does not have."
+                                  : "out of memory",
+                 PQparameterStatus(pq, "server_encoding"));
+        queue->unsent = true;
+        loop_task_queue(queue->loop, &queue->more); /* nobody is answered from within a call of theirs */
+        return;
+    }
     if (!PQsendQueryParams(pq, query->sql, query->parameter_count, NULL, query->parameters, NULL, NULL,
                            query->binary) ||
         (!query->whole && !PQsetSingleRowMode(pq))) {
@@ -95,13 +147,70 @@ static void send_first(struct query_queue *queue)
     connection_flush(queue->connection);
 }
 
-static void keep_error(struct query_queue *queue, const PGresult *result)
+static const char *error_text(struct query_queue *queue, const PGresult *result, int field, struct buffer *room)
 {
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *text = PQresultErrorField(result, field);
+    size_t size = text ? strlen(text) : 0;
 
-    snprintf(queue->sqlstate, sizeof(queue->sqlstate), "%s", sqlstate ? sqlstate : "XX000");
-    snprintf(queue->message, sizeof(queue->message), "%s", message ? message : "no message");
+    buffer_init(room, ERROR_TEXT_BYTES_MAX);
+    return text ? transcode_in(connection_transcoder(queue->connection), text, &size, room) : NULL;
+}
+
+static void take_error(struct query_queue *queue, const PGresult *result)
+{
+    const struct query *query = next_query(queue);
+    struct buffer rooms[3];
+    const struct query_error error = {
+        .sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE),
+        .message = error_text(queue, result, PG_DIAG_MESSAGE_PRIMARY, &rooms[0]),
+        .detail = error_text(queue, result, PG_DIAG_MESSAGE_DETAIL, &rooms[1]),
+        .hint = error_text(queue, result, PG_DIAG_MESSAGE_HINT, &rooms[2]),
+    };
+
+    snprintf(queue->sqlstate, sizeof(queue->sqlstate), "%s", error.sqlstate ? error.sqlstate : "XX000");
+    snprintf(queue->message, sizeof(queue->message), "%s", error.message ? error.message : "no message");
+    if (query->on_error)
+        query->on_error(query->context, &error);
+    for (size_t i = 0; i < 3; i++)
+        buffer_done(&rooms[i]);
+}
+
+static bool is_text(const PGresult *result, int column)
+{
+    if (PQfformat(result, column) == 0)
+        return true;
+    switch (PQftype(result, column)) {
+    case CHAR_OID:
+    case NAME_OID:
+    case TEXT_OID:
+    case JSON_OID:
+    case UNKNOWN_OID:
+    case BPCHAR_OID:
+    case VARCHAR_OID:
+    case JSONB_OID:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Makes the text of a row UTF-8 where it lies, and hands it on. Returns false when the connection was lost over it. */
+static bool take_row(struct query_queue *queue, PGresult *result, int row)
+{
+    struct transcoder *transcoder = connection_transcoder(queue->connection);
+    const struct query *query = next_query(queue);
+
+    for (int i = 0; transcoder && i < PQnfields(result); i++) {
+        const char *value = PQgetvalue(result, row, i);
+        size_t size = (size_t)PQgetlength(result, row, i);
+        const char *text = is_text(result, i) ? transcode_in(transcoder, value, &size, &queue->room) : value;
+        if (text != value && (!text || !PQsetvalue(result, row, i, (char *)(uintptr_t)text, (int)size))) {
+            connection_lose(queue->connection, "out of memory");
+            return false;
+        }
+    }
+    query->on_row(query->context, result, row);
+    return true;
 }
 
 static void drop_result(struct query_queue *queue)
@@ -113,11 +222,11 @@ static void drop_result(struct query_queue *queue)
 /* A portion of an answer that is held as a whole. Returns whether that was the rest. */
 static bool take_rows(struct query_queue *queue, int rows_max)
 {
-    const struct query *query = next_query(queue);
     int count = PQntuples(queue->result);
 
     for (; queue->row < count && rows_max > 0; queue->row++, rows_max--)
-        query->on_row(query->context, queue->result, queue->row);
+        if (!take_row(queue, queue->result, queue->row))
+            return false;
     if (queue->row < count)
         return false;
     drop_result(queue);
@@ -174,16 +283,17 @@ static void take_results(struct query_queue *queue)
             continue;
         }
         if (status == PGRES_SINGLE_TUPLE && query->on_row) {
-            query->on_row(query->context, result, 0);
+            if (!take_row(queue, result, 0)) {
+                PQclear(result);
+                return;
+            }
             rows++;
         } else if (status == PGRES_TUPLES_OK && query->whole && query->on_row) {
             queue->result = result;
             queue->row = 0;
             continue;
         } else if (status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK && status != PGRES_SINGLE_TUPLE) {
-            keep_error(queue, result);
-            if (query->on_error)
-                query->on_error(query->context, result);
+            take_error(queue, result);
         }
         PQclear(result);
     }
@@ -191,7 +301,14 @@ static void take_results(struct query_queue *queue)
 
 static void on_more(struct loop_task *task)
 {
-    take_results((struct query_queue *)((char *)task - offsetof(struct query_queue, more)));
+    struct query_queue *queue = (struct query_queue *)((char *)task - offsetof(struct query_queue, more));
+
+    if (queue->unsent) {
+        answer_first(queue, queue->sqlstate, queue->message);
+        send_first(queue);
+    } else {
+        take_results(queue);
+    }
 }
 
 static void on_input(void *context)
@@ -260,6 +377,7 @@ struct query_queue *query_queue_new(struct loop *loop, const struct query_queue_
                                   .on_row = on_whose,
                                   .context = queue};
     queue->more.on_task = on_more;
+    buffer_init(&queue->room, 3 * PAYLOAD_BYTES_MAX); /* a byte becomes three at most */
     STAILQ_INIT(&queue->items);
     queue->connection = connection_new(loop, options->database, &hooks, queue);
     if (!queue->connection || loop_timer_init(&queue->timer, loop, on_timer) < 0) {
@@ -279,6 +397,7 @@ void query_queue_free(struct query_queue *queue)
     drop_result(queue);
     connection_free(queue->connection);
     loop_timer_done(&queue->timer);
+    buffer_done(&queue->room);
     free(queue);
 }
 

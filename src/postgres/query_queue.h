@@ -40,16 +40,24 @@ void query_queue_send_last(struct query_queue *queue, const char *sql);
 
 enum { QUERY_PARAMETERS_MAX = 6, QUERIES_QUEUED_MAX = 128 };
 
+/* What the server says of a failure; lent, and NULL where it says nothing. */
+struct query_error {
+    const char *sqlstate, *message, *detail, *hint;
+};
+
+/* All text is UTF-8, both ways, whatever the database's encoding is. */
 struct query {
     const char *sql; /* lent for good */
     bool binary;     /* results come in PostgreSQL's binary form */
     bool whole;      /* the answer is bounded: libpq holds it as a whole, at half the cost for each row */
     const char *parameters[QUERY_PARAMETERS_MAX]; /* copied; NULL is SQL's NULL */
     int parameter_count;
+    /* What stands for letters of parameters that the database's encoding lacks. NULL: the query fails, with 22P05. */
+    const char *lacking;
     /* Row `number` of result: always 0, unless the answer is taken as a whole. May be NULL. */
     void (*on_row)(void *context, const PGresult *result, int number);
-    /* What the server says of a failure, for who wants more of it than on_done is told. May be NULL. */
-    void (*on_error)(void *context, const PGresult *result);
+    /* For who wants more of a failure than on_done is told. May be NULL. */
+    void (*on_error)(void *context, const struct query_error *error);
     /* Exactly once. sqlstate NULL: it went well. */
     void (*on_done)(void *context, const char *sqlstate, const char *message);
     void *context;

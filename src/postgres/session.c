@@ -2,7 +2,9 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 /* For the query itself, which must neither run out of time nor be compiled for the processor first. What several
  * statements in one message set LOCAL ends with them: a pooler's next client has nothing of it. */
@@ -23,17 +25,39 @@
     "('enable_nestloop','on'),('enable_hashjoin','on'),('enable_mergejoin','on'),('enable_sort','on'),"                \
     "('enable_hashagg','on'),('enable_material','on')"
 
-const char *session_sql(const PGconn *pq)
+static const char *make_sql(const PGconn *pq, const char *more)
 {
     static char sql[4096];
     const char *since_17 = PQserverVersion(pq) >= 170000 ? ",('transaction_timeout','0')" : "";
     int size = snprintf(sql, sizeof(sql),
                         FIRST "SELECT pg_catalog.set_config(s.name, s.value, false) FROM (VALUES " SETTINGS
-                              "%s) AS s (name, value) WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) %d",
-                        since_17, PQbackendPID(pq));
+                              "%s%s) AS s (name, value) WHERE pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) %d",
+                        since_17, more, PQbackendPID(pq));
 
     assert(size > 0 && size < (int)sizeof(sql));
     return sql;
+}
+
+const char *session_sql(const PGconn *pq)
+{
+    return make_sql(pq, "");
+}
+
+/* A client of this encoding gets what there is, and sends what the database's encoding takes. */
+#define BYTES "SQL_ASCII"
+
+const char *session_sql_for_bytes(const PGconn *pq)
+{
+    bool converts = transcoder_find(PQparameterStatus(pq, "server_encoding"));
+
+    return make_sql(pq, converts ? ",('client_encoding','" BYTES "')" : "");
+}
+
+struct transcoder *session_transcoder(const PGconn *pq)
+{
+    const char *own = PQparameterStatus(pq, "client_encoding");
+
+    return own && strcmp(own, BYTES) == 0 ? transcoder_find(PQparameterStatus(pq, "server_encoding")) : NULL;
 }
 
 int session_begin(PGconn *pq)

@@ -65,19 +65,18 @@ static bool is_about_request(const char *sqlstate)
     return false;
 }
 
-static void on_error(void *context, const PGresult *result)
+static void on_error(void *context, const struct query_error *error)
 {
-    struct trigger_answer answer = {.sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE)};
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    struct trigger_answer answer = {.sqlstate = error->sqlstate};
 
     if (!answer.sqlstate)
         return;
     if (is_about_request(answer.sqlstate)) {
-        answer.message = message;
-        answer.detail = PQresultErrorField(result, PG_DIAG_MESSAGE_DETAIL);
-        answer.hint = PQresultErrorField(result, PG_DIAG_MESSAGE_HINT);
+        answer.message = error->message;
+        answer.detail = error->detail;
+        answer.hint = error->hint;
     } else {
-        log_warn("a trigger request failed", log_text("sqlstate", answer.sqlstate), log_text("reason", message));
+        log_warn("a trigger request failed", log_text("sqlstate", answer.sqlstate), log_text("reason", error->message));
         answer.message = "The database could not do it; the gateway's log says why.";
     }
     if (strcmp(answer.sqlstate, "3F000") == 0 || strcmp(answer.sqlstate, "42883") == 0)

@@ -10,13 +10,13 @@ import { Field, openField, PATIENCE_MS, tries, watch } from "./lib/attackers.mjs
 import { put } from "./lib/changes.mjs";
 import { createDatabase } from "./lib/database.mjs";
 import { run, startGateway } from "./lib/gateway.mjs";
-import { startFreshServer } from "./lib/servers.mjs";
+import { noDump, startFreshServer } from "./lib/servers.mjs";
 import { until } from "./lib/until.mjs";
 import { wholeFile } from "./lib/whole_file.mjs";
 
 const execute = promisify(execFile);
-const BIN = process.env.TUPLECAST_TEST_PGBIN;
-const LIMITS = { timeout: 240_000 };
+const CLIENTS = process.env.TUPLECAST_TEST_PGCLIENTS;
+const LIMITS = { timeout: 240_000, skip: noDump };
 const file = wholeFile();
 let field;
 
@@ -34,8 +34,8 @@ before(async () => {
 /** Dumps the database, and restores it as a superuser into another one, going on after errors. */
 async function restore(target, args = []) {
     const options = { maxBuffer: 2 ** 28 };
-    const { stdout } = await execute(path.join(BIN, "pg_dump"), ["--dbname", field.database.name, ...args], options);
-    const restoring = execute(path.join(BIN, "psql"), ["-X", "-q"], { ...options, env: { ...process.env, PGUSER: "postgres", ...target.env } });
+    const { stdout } = await execute(path.join(CLIENTS, "pg_dump"), ["--dbname", field.database.name, ...args], options);
+    const restoring = execute(path.join(CLIENTS, "psql"), ["-X", "-q"], { ...options, env: { ...process.env, PGUSER: "postgres", ...target.env } });
     restoring.child.stdin.end(stdout);
     await restoring;
 }

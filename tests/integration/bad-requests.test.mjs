@@ -81,7 +81,7 @@ test("a request with a wrong first line", (t) => {
             `${"A".repeat(1000)} / HTTP/1.1`].map((line) => [line, 501]),
         ...["GET / HTTP/0.9", "GET / HTTP/0.0", "GET / HTTP/2.0", "GET / HTTP/2.1", "GET / HTTP/3.0", "GET / HTTP/9.9", "PRI * HTTP/2.0"].map((line) => [line, 505]),
         ...["DELETE /livez", "PUT /", "POST /metrics", "PATCH /triggers", "TRACE /livez", "PATCH /triggers/a", "DELETE /streams", "PUT /streams/open_a"].map((start) => [`${start} HTTP/1.1`, 405]),
-        ...["/nothing", "/livez/", "//livez", "/livez/x", "/LIVEZ", "/.", "/..", "/../sql/001-base.sql", "/%2e%2e/%2e%2e/etc/passwd", "/..%2fsql%2f001-base.sql", "/www/index.html", "/streams/a/b", "/streams/closed",
+        ...["/nothing", "/livez/", "//livez", "/livez/x", "/LIVEZ", "/.", "/..", "/../sql/schema.sql", "/%2e%2e/%2e%2e/etc/passwd", "/..%2fsql%2fschema.sql", "/www/index.html", "/streams/a/b", "/streams/closed",
             "/etc/passwd", "/index.html%20", "/.git/config"].map((path) => [`GET ${path} HTTP/1.1`, 404]),
         ...[16_385, 20_000, 40_000].map((size) => [`GET /${"a".repeat(size - 1)} HTTP/1.1`, 414]),
         ...[513, 600, 4000].map((count) => [`GET /livez?${"a&".repeat(count - 1)} HTTP/1.1`, 400]),

@@ -67,10 +67,11 @@ test("a standby: not ready, and the reason names it", LIMITS, async (t) => {
     const standby = await startStandby(t);
     await standby.caughtUp(database);
     const gateway = await startGateway(t, standby.database(database.name).env);
-    await until(() => /standby/.test(gateway.log), () => `a word of the standby; the log:\n${gateway.log}`, PATIENCE_MS);
-    const { status, body } = await gateway.get("/readyz");
-    assert.equal(status, 503);
-    assert.match(body, /recovery|standby/);
+    const told = async () => {
+        const { status, body } = await gateway.get("/readyz");
+        return status === 503 && /recovery|standby/.test(body);
+    };
+    await until(told, () => `a word of the standby on /readyz; the log:\n${gateway.log}`, PATIENCE_MS);
     assert.equal(gateways.length, 1);
 });
 

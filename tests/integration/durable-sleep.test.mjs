@@ -32,12 +32,17 @@ async function openWriter(t, database, version) {
 }
 
 /** How many ticks are asked for in a window, in the server's log. The database must log its statements. */
+/** How many ticks in WINDOW_MS, measured over about that time. */
 async function ticksInWindow() {
     const log = path.join(process.env.TUPLECAST_TEST_PGDATA, "../postgres.log");
-    const asked = async () => (await readFile(log, "utf8")).split("\n").filter((line) => /LOG: {2}execute.*make_tick/.test(line)).length;
-    const before = await asked();
+    const asked = async () => {
+        const at = performance.now();
+        return [(await readFile(log, "utf8")).split("\n").filter((line) => /LOG: {2}execute.*make_tick/.test(line)).length, at];
+    };
+    const [before, from] = await asked();
     await new Promise((resolve) => setTimeout(resolve, WINDOW_MS)); // a window, not a wait
-    return (await asked()) - before;
+    const [after, until] = await asked();
+    return Math.round(((after - before) * WINDOW_MS) / (until - from));
 }
 
 async function openLoggedBank(t) {

@@ -207,7 +207,7 @@ describe("restored dumps", () => {
             assert.deepEqual((await list(now)).map(({ name }) => name), ["a", "b"]);
         });
 
-    test("onto a server without the roles: the same", { timeout: 120_000, skip }, async (t) => {
+    test("onto a server without the role: the same", { timeout: 120_000, skip }, async (t) => {
         const old = await installed(t);
         const server = await startFreshServer(t);
         const now = server.database("postgres");
@@ -218,7 +218,7 @@ describe("restored dumps", () => {
         await (await startOne(t, now.env)).ready(PATIENCE_MS);
     });
 
-    test("setup --remove takes away the role that setup made, unless another database has to do with it, and leaves one that was there", { timeout: 120_000 }, async (t) => {
+    test("setup --remove takes away the role that setup made, and leaves one that was there", { timeout: 120_000 }, async (t) => {
         const server = await startFreshServer(t);
         const database = server.database("postgres");
         const roles = () => database.query("SELECT rolname FROM pg_roles WHERE rolname LIKE 'tuplecast%' ORDER BY 1");
@@ -231,7 +231,7 @@ describe("restored dumps", () => {
         await setup(database.env, /installed/);
         await setup(server.database("other").env, /installed/);
         await setup(database.env, /removed/, ["--remove=postgres"]);
-        assert.deepEqual(await roles(), [["tuplecast_owner"]], "the other database needs them, perhaps");
+        assert.deepEqual(await roles(), [["tuplecast_owner"]], "the other database needs it, perhaps");
         await setup(server.database("other").env, /removed/, ["--remove=other"]);
         assert.deepEqual(await roles(), [["tuplecast_owner"]]);
     });

@@ -145,152 +145,34 @@ describe("who has the owner's rights does not get the superuser's by setup", () 
             });
 });
 
-describe("the role tuplecast_owner", () => {
-    const BAD = [
-        ["SUPERUSER", "NOSUPERUSER", /tuplecast_owner.*can do more/],
-        ["CREATEROLE", "NOCREATEROLE", /tuplecast_owner.*can do more/],
-        ["BYPASSRLS", "NOBYPASSRLS", /tuplecast_owner.*can do more/],
-        ["LOGIN", "NOLOGIN", /tuplecast_owner.*can log in[^]*ALTER ROLE tuplecast_owner NOLOGIN/],
-    ];
-    for (const [can, cannot, said] of BAD)
+describe("the owner's role", () => {
+    for (const can of ["SUPERUSER", "CREATEROLE", "BYPASSRLS", "REPLICATION"])
         test(`that exists and has ${can} is refused`, async (t) => {
             const database = await createDatabase(t);
             await database.query("CREATE ROLE tuplecast_owner").catch(() => {}); // another test has made it
             await database.query(`ALTER ROLE tuplecast_owner ${can}`);
-            t.after(() => database.query(`ALTER ROLE tuplecast_owner ${cannot}`));
+            t.after(() => database.query(`ALTER ROLE tuplecast_owner NO${can}`));
             const { code, stderr } = await setup(database);
             assert.equal(code, 1);
-            assert.match(stderr, said);
+            assert.match(stderr, /tuplecast_owner.*can do more/);
             assert.equal(await database.value("SELECT to_regnamespace('tuplecast')"), null);
         });
 
-    test("that is a member of another role, or has members, is refused with what to do; superusers may be members", async (t) => {
+    test("that is a member of another role, or has members, is refused", async (t) => {
         const database = await createDatabase(t);
-        const rich = `rich_${database.name}`;
-        await database.query(`CREATE ROLE ${rich}; CREATE ROLE super_${database.name} SUPERUSER`);
+        await database.query(`CREATE ROLE rich_${database.name}`);
         await database.query("CREATE ROLE tuplecast_owner").catch(() => {}); // another test has made it
-        t.after(() => database.query(`REVOKE tuplecast_owner FROM ${rich}; REVOKE ${rich} FROM tuplecast_owner; REVOKE tuplecast_owner FROM super_${database.name}`));
-        await database.query(`GRANT ${rich} TO tuplecast_owner`);
-        const member = await setup(database);
-        assert.equal(member.code, 1);
-        assert.match(member.stderr, /tuplecast_owner is a member of other roles/);
-        await database.query(`REVOKE ${rich} FROM tuplecast_owner; GRANT tuplecast_owner TO ${rich}`);
-        const members = await setup(database);
-        assert.equal(members.code, 1);
-        assert.match(members.stderr, new RegExp(`tuplecast_owner has members.*${rich}[^]*REVOKE tuplecast_owner FROM ${rich}`));
-        await database.query(`REVOKE tuplecast_owner FROM ${rich}; GRANT tuplecast_owner TO super_${database.name}`);
-        assert.equal((await setup(database)).code, 0);
-    });
-
-    test("that can log in, or has members, after it was installed: setup, check and a superuser's gateway say so, and nothing in the schema is called; so does an ordinary one", { timeout: 120_000 }, async (t) => {
-        const database = await createDatabase(t);
-        assert.equal((await setup(database)).code, 0);
-        const [rich, plain] = [`rich_${database.name}`, `plain_${database.name}`];
-        await database.query(`CREATE ROLE ${rich}; CREATE ROLE ${plain} LOGIN; SELECT tuplecast.grant_gateway('${plain}')`);
-        t.after(() => database.query(`ALTER ROLE tuplecast_owner NOLOGIN; REVOKE tuplecast_owner FROM ${rich}`));
-        for (const [weaken, mend, said] of [
-            ["ALTER ROLE tuplecast_owner LOGIN", "ALTER ROLE tuplecast_owner NOLOGIN", /can log in: ALTER ROLE tuplecast_owner NOLOGIN/],
-            [`GRANT tuplecast_owner TO ${rich}`, `REVOKE tuplecast_owner FROM ${rich}`, new RegExp(`has members.*REVOKE tuplecast_owner FROM ${rich}`)],
-        ]) {
-            await database.query(weaken);
-            for (const more of [[], ["--dry-run"]]) {
-                const { code, stderr } = await setup(database, ...more);
-                assert.equal(code, 1);
-                assert.match(stderr, said);
-            }
-            assert.match((await run(["check"], database.env)).stderr, said);
-            for (const user of ["postgres", plain]) {
-                const gateway = await startGateway(t, { ...database.env, PGUSER: user });
-                await gateway.ready(PATIENCE_MS);
-                await until(() => said.test(gateway.log), () => `a word on whose schema it is:\n${gateway.log}`, PATIENCE_MS);
-                await until(async () => /does not trust/.test((await gateway.get("/readyz")).body), "the same in /readyz", PATIENCE_MS);
-                await gateway.stop();
-            }
-            await database.query(mend);
-            assert.match((await setup(database)).stdout, /nothing to do/);
-            const gateway = await startGateway(t, database.env);
-            await until(() => /role="lead"/.test(gateway.log), () => `durable channels:\n${gateway.log}`, PATIENCE_MS);
-            await gateway.stop();
-        }
-    });
-});
-
-describe("a gateway runs what is in the schema tuplecast only when it is somebody's who is trusted", () => {
-    const TOKEN = "correct-horse-battery-staple-0123456789";
-
-    /** What `installer` has installed, and a gateway that connects as `user`: what /readyz, GET /triggers and the log say. */
-    async function tell(t, database, user) {
-        const gateway = await startGateway(t, { ...database.env, PGUSER: user, TUPLECAST_TRIGGERS_TOKEN: TOKEN, TUPLECAST_TRIGGERS_DATABASE: `user=${user} dbname=${database.name}` });
-        await gateway.ready(PATIENCE_MS);
-        await until(() => /role="lead"|no durable channels/.test(gateway.log), () => `a word on durable channels:\n${gateway.log}`, PATIENCE_MS);
-        const { body } = await gateway.get("/readyz");
-        assert.match(body, /^ok\n$|does not trust/);
-        const answer = await gateway.get("/triggers", { headers: { Authorization: `Bearer ${TOKEN}` } });
-        return { gateway, isTrusted: body === "ok\n", answer };
-    }
-
-    /** A database with a gateway's role and an installer's, who has installed. */
-    async function installedBy(t, grants) {
-        const database = await createDatabase(t);
-        const [installer, gateway] = [`installer_${database.name}`, `gateway_${database.name}`];
-        await database.query(`CREATE ROLE ${installer} LOGIN; CREATE ROLE ${gateway} LOGIN`);
-        await database.query(grants(installer, gateway, database.name));
-        const { code, stderr } = await run(["setup"], { ...database.env, PGUSER: installer });
-        assert.equal(code, 0, stderr);
-        const client = await database.connect(t);
-        await client.query(`SET SESSION AUTHORIZATION ${installer}; SELECT tuplecast.grant_gateway('${gateway}'); SELECT tuplecast.grant_installer('${gateway}')`);
-        return { database, installer, gateway };
-    }
-
-    const TRUSTED = {
-        "the owner of the database": (installer, gateway, name) => `ALTER DATABASE ${name} OWNER TO ${installer}`,
-        "a member of the gateway's role": (installer, gateway, name) => `GRANT CREATE ON DATABASE ${name} TO ${installer}; GRANT ${gateway} TO ${installer}`,
-    };
-    for (const [who, grants] of Object.entries(TRUSTED))
-        test(`installed by ${who}: a gateway with a role of its own runs it, a superuser's does not`, { timeout: 120_000 }, async (t) => {
-            const { database, installer, gateway } = await installedBy(t, grants);
-            for (const user of [gateway, installer]) {
-                const found = await tell(t, database, user);
-                assert.ok(found.isTrusted);
-                assert.equal(found.answer.status, 200, found.answer.body);
-                await found.gateway.stop();
-            }
-            const found = await tell(t, database, "postgres");
-            assert.equal(found.isTrusted, false);
-            assert.equal(found.answer.status, 503);
-            assert.match(found.answer.body, /Connect as a role that is no superuser/);
-        });
-
-    test("installed by somebody else: it says what to do, and goes on when that is done", { timeout: 120_000 }, async (t) => {
-        const { database, installer, gateway } = await installedBy(t, (role, other, name) => `GRANT CREATE ON DATABASE ${name} TO ${role}`);
-        const found = await tell(t, database, gateway);
-        assert.equal(found.isTrusted, false);
-        assert.equal(found.answer.status, 503);
-        assert.match(found.gateway.log, new RegExp(`belongs to the role \\\\?"${installer}.*GRANT ${gateway} TO ${installer}`));
-        assert.match(found.answer.body, new RegExp(`GRANT ${gateway} TO ${installer}`));
-        await database.query(`GRANT ${gateway} TO ${installer}`);
-        await database.query("NOTIFY tuplecast, 'triggers'");
-        await until(async () => (await found.gateway.get("/readyz")).body === "ok\n", "durable channels", PATIENCE_MS);
-        assert.equal((await found.gateway.get("/triggers", { headers: { Authorization: `Bearer ${TOKEN}` } })).status, 200);
-    });
-
-    test("a function of somebody else in it, a view, a type", { timeout: 120_000 }, async (t) => {
-        const { database, gateway } = await installedBy(t, TRUSTED["the owner of the database"]);
-        const stranger = `stranger_${database.name}`;
-        await database.query(`CREATE ROLE ${stranger}; GRANT CREATE ON SCHEMA tuplecast TO ${stranger}`);
-        for (const [make, drop] of [["CREATE FUNCTION tuplecast.last_tick(text) RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION tuplecast.last_tick(text)"],
-            ["CREATE VIEW tuplecast.more AS SELECT 1 AS i", "DROP VIEW tuplecast.more"], ["CREATE DOMAIN tuplecast.number AS int", "DROP DOMAIN tuplecast.number"]]) {
-            const client = await database.connect(t);
-            await client.query(`SET ROLE ${stranger}`);
-            await client.query(make);
-            const found = await tell(t, database, gateway);
-            assert.equal(found.isTrusted, false, make);
-            assert.equal(found.answer.status, 503);
-            assert.match(found.answer.body, new RegExp(`belongs to ${stranger}`));
-            await found.gateway.stop();
-            await client.query(`RESET ROLE; ${drop}`);
-        }
-        assert.ok((await tell(t, database, gateway)).isTrusted);
+        await database.query(`GRANT rich_${database.name} TO tuplecast_owner`);
+        t.after(() => database.query(`REVOKE tuplecast_owner FROM rich_${database.name}`));
+        t.after(() => database.query(`REVOKE rich_${database.name} FROM tuplecast_owner`));
+        const refused = await setup(database);
+        assert.equal(refused.code, 1);
+        assert.match(refused.stderr, /tuplecast_owner is a member of other roles/);
+        await database.query(`REVOKE rich_${database.name} FROM tuplecast_owner; GRANT tuplecast_owner TO rich_${database.name}`);
+        const told = await setup(database);
+        assert.equal(told.code, 1);
+        assert.match(told.stderr, new RegExp(`tuplecast_owner has members.*rich_${database.name}`));
+        assert.equal(await database.value("SELECT to_regnamespace('tuplecast')"), null);
     });
 });
 
@@ -308,7 +190,7 @@ for (const who of ["a superuser", "an ordinary role"])
         const { code, stderr } = await run(["setup"], who === "a superuser" ? database.env : { ...database.env, PGUSER: installer });
         assert.equal(code, 0, stderr);
         assert.deepEqual(await database.query(`SELECT relname FROM pg_class WHERE relnamespace = 'tuplecast'::regnamespace AND relkind IN ('r', 'p')
-            AND (has_table_privilege($1, oid, 'INSERT, UPDATE, DELETE, TRUNCATE, SELECT'))`, [stranger]), []);
+            AND (has_table_privilege($1, oid, 'INSERT, UPDATE, DELETE, TRUNCATE') OR relname NOT IN ('version', 'function') AND has_table_privilege($1, oid, 'SELECT'))`, [stranger]), []);
         assert.deepEqual(await database.query(`SELECT relname FROM pg_class WHERE relnamespace = 'tuplecast'::regnamespace AND CASE WHEN relkind = 'S' THEN has_sequence_privilege($1, oid, CASE relname WHEN 'serial' THEN 'SELECT, UPDATE' ELSE 'USAGE, SELECT, UPDATE' END) END`, [stranger]), []);
         assert.deepEqual(await database.query(`SELECT proname FROM pg_proc CROSS JOIN LATERAL aclexplode(proacl) a WHERE pronamespace = 'tuplecast'::regnamespace AND a.grantee = $1::regrole`, [stranger]), []);
         assert.equal(await database.value("SELECT has_schema_privilege($1, 'tuplecast', 'CREATE')", [stranger]), "f");

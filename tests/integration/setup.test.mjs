@@ -133,6 +133,8 @@ describe("the three roles, with the grants of docs/triggers.md", () => {
             await assert.rejects(put(client, "private", define("private", { old: true })), /permission denied|must be owner/);
             await assert.rejects(client.query("SELECT tuplecast.drop_trigger('private', NULL, false)"), /permission denied|must be owner/);
             await assert.rejects(client.query("SELECT tuplecast.make_function('stolen', 'private', 'insert', '{}', NULL)"), /permission denied/);
+            for (const sql of ["SELECT tuplecast.write_functions()", "SELECT tuplecast.take_turn()", "SELECT tuplecast.seal_functions()"])
+                await assert.rejects(client.query(sql), /permission denied for function/, sql);
             const listing = list({ value: async (sql) => (await client.query({ text: sql, rowMode: "array" })).rows[0][0] });
             if (role === gateway) assert.equal((await listing).length, 1);
             else await assert.rejects(listing, /permission denied/);

@@ -1,5 +1,5 @@
-// Databases in other encodings than UTF8: names and values arrive as they were written; and json, which may hold what the encoding cannot,
-// fails no write.
+// Databases in other encodings than UTF8: names and values arrive as they were written; json, which may hold what the encoding cannot, fails
+// no write; and what the encoding has and UTF-8 has not does not stop a durable channel.
 
 import assert from "node:assert/strict";
 import { before, describe, test } from "node:test";
@@ -49,3 +49,23 @@ for (const encoding of Object.keys(ENCODINGS))
             });
         }
     });
+
+// Each in a database of its own: were it to stop something, it would stop the others, too.
+for (const [encoding, { bad }] of Object.entries(ENCODINGS).filter(([, { bad }]) => bad))
+    for (const [way, definition] of Object.entries(WAYS).filter(([, { durable }]) => durable))
+        test(`in ${encoding}, a value that is nothing in UTF-8 is told by U+FFFD or cut, and what follows is whole: ${way}`, async (t) => {
+            const setting = new Setting(t, encoding);
+            await setting.open();
+            const { table, stream } = await setting.watch(t, "a text", definition);
+            const value = `convert_from('\\x${bad}', '${encoding}')`;
+            for (const [first, count] of [[1, 1], [10, 40]]) {
+                const insert = `INSERT INTO ${quoted(table)} SELECT i, ${value} FROM generate_series($1::int, $2::int) i`;
+                await setting.database.query(insert, [first, first + count - 1]);
+                const seen = await statement(stream, count);
+                assert.deepEqual(seen.map(({ id }) => id), range(first, count));
+                for (const { data, cut } of seen)
+                    assert.ok(/\ufffd/.test(data?.a) || /^data(\.a)?$/.test(cut?.join()), JSON.stringify([data, cut]));
+                await setting.database.query(`INSERT INTO ${quoted(table)} VALUES ($1, 'good')`, [first + count]);
+                assert.equal((await changes(stream, 1))[0].data.a, "good");
+            }
+        });

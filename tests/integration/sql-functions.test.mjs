@@ -22,7 +22,7 @@ before(async () => {
 /** Of each of the parts for INSERT, UPDATE and DELETE: would its function be the same if it was written now? */
 async function current(table, from = database) {
     const rows = await from.query(
-        `SELECT tuplecast.is_current(p.function, substring(prosrc FROM 'is_current\\(''[a-z_0-9]+'', ''([0-9a-f]+)'''))
+        `SELECT tuplecast.is_current(p.function, p.relation, p.full_name, substring(prosrc FROM 'is_current\\(''[^)]*''([0-9a-f]{32})''\\)'))
            FROM tuplecast.parts p JOIN pg_trigger g ON g.oid = p.trigger JOIN pg_proc f ON f.oid = g.tgfoid AND p.part IN ('insert', 'update', 'delete')
           WHERE p.relation = $1::regclass`,
         [table],
@@ -33,7 +33,7 @@ async function current(table, from = database) {
 /** Of each of them: is there a fast way in its function? */
 async function fast(table) {
     const rows = await database.query(
-        `SELECT position('EXIT changes;' IN prosrc) > 0 FROM tuplecast.parts p JOIN pg_trigger g ON g.oid = p.trigger JOIN pg_proc f ON f.oid = g.tgfoid
+        `SELECT position('EXIT changes;' IN split_part(prosrc, 'ELSIF tuplecast.is_ours', 1)) > 0 FROM tuplecast.parts p JOIN pg_trigger g ON g.oid = p.trigger JOIN pg_proc f ON f.oid = g.tgfoid
           WHERE p.relation = $1::regclass AND p.part IN ('insert', 'update', 'delete')`,
         [table],
     );

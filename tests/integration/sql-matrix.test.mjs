@@ -10,11 +10,11 @@ import { World } from "../matrix/world.mjs";
 import { wholeFile } from "./lib/whole_file.mjs";
 
 const SEED = Number(process.env.MATRIX_SEED ?? 17);
-const CASES = Number(process.env.MATRIX_CASES ?? 60);
+const CASES = Number(process.env.MATRIX_CASES ?? 40);
 const command = "scripts/matrix --bounded";
 const timeout = 280_000;
 /** A busy machine, or statements that do not end, leave some cases for another time. */
-const CASES_MS = 150_000;
+const CASES_MS = 60_000;
 const file = wholeFile();
 let world;
 before(async () => {

@@ -1,6 +1,6 @@
 /* A stream of a durable channel, from catching up to live: whatever the order of what comes, it gets every number once.
  *
- *   ticks       the lead, maybe on another gateway, writes the log: sql/003-ticks.sql, make_tick()
+ *   ticks       the lead, maybe on another gateway, writes the log: sql/ticks.sql, make_tick()
  *   gateway     publishes them and remembers the newest: src/stream/durable.c and memory.c; begins a tick again when the connection
  *               broke within it
  *   history     answers a page from the log, which may be ahead of the gateway: read_events()

@@ -2,9 +2,9 @@
  * without the slow poll that stays on as a second line, and with a lead that is replaced in between.
  *
  *   writer   a transaction with a durable trigger: its INSERT into the log gives it a number, then tuplecast.wake_lead() in
- *            sql/003-log.sql, then COMMIT or ROLLBACK
+ *            sql/log.sql, then COMMIT or ROLLBACK
  *   lead     lead(), make_tick(), on_tick(), on_asleep() of src/postgres/durable_reader.c, without its poll while it is
- *            MODE_ASLEEP; fall_asleep() and wake_up() of sql/003-ticks.sql
+ *            MODE_ASLEEP; fall_asleep() and wake_up() of sql/ticks.sql
  *
  * From PostgreSQL it takes: a transaction gets its number before its first row; in one step it leaves those in flight and
  * its changes are visible; its notifications come after that, and a ROLLBACK sends none; a sequence has one value for
