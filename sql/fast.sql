@@ -140,8 +140,8 @@ BEGIN
 END
 $$;
 
--- The statements of the fast way of a live trigger; null when there is none for this part. They leave the block `changes` where all was told.
-CREATE OR REPLACE FUNCTION tuplecast.fast_live(relation oid, part text, options jsonb) RETURNS text
+-- The statements of the fast way of a live trigger; null when there is none for this part. They end with `leave` where all was told.
+CREATE OR REPLACE FUNCTION tuplecast.fast_live(relation oid, part text, options jsonb, leave text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -163,7 +163,7 @@ BEGIN
     IF part = 'key' OR options ? 'columns' OR bounds.fixed IS NULL OR bounds.fixed > 5000 OR octet_length(tuplecast.statement_head(relation, operation)) > 7800 THEN
         RETURN NULL;
     ELSIF part = 'update' AND options @> '{"old":true}' THEN
-        RETURN tuplecast.fast_live_old(relation, options, head);
+        RETURN tuplecast.fast_live_old(relation, options, head, leave);
     END IF;
     limit_bytes := (7900 - bounds.fixed) / 6;
     sent := format('pg_catalog.pg_notify(%L, pg_catalog.format(%L, pg_catalog.nextval(''tuplecast.serial'')%s, %s)) IS NOT NULL', channel,
@@ -172,9 +172,9 @@ BEGIN
                  THEN format('tuplecast.send_long(%L, %L, %s, %s OPERATOR(pg_catalog.>) 8000, %s)', channel, head, key.expression, bounds.texts, whole)
                  ELSE format('(%s) IS NOT NULL', tuplecast.telling('live', relation, options, tuplecast.side_of(relation, options, format('(SELECT %s.*)', alias), 'n', false), NULL, operation, NULL)) END;
     IF row_level THEN
-        RETURN format('IF %s(CASE WHEN %s OPERATOR(pg_catalog.<) %s THEN %s ELSE %s END) THEN EXIT changes; END IF;',
+        RETURN format('IF %s(CASE WHEN %s OPERATOR(pg_catalog.<) %s THEN %s ELSE %s END) THEN %s END IF;',
                       CASE WHEN part = 'update' THEN tuplecast.conditions(relation, options, 'NEW') || ' IS TRUE AND ' || tuplecast.conditions(relation, options, 'OLD') || ' IS TRUE AND ' END,
-                      bounds.measure, limit_bytes, sent, long);
+                      bounds.measure, limit_bytes, sent, long, leave);
     END IF;
     -- Up to sixteen rows are sent each by itself, which takes little to set up; the rest as a statement and its rows, which takes little for each.
     RETURN format($fast$IF c.more FROM (
@@ -194,17 +194,17 @@ BEGIN
             IF pg_catalog.set_config('jit', jit, true) IS NULL THEN
             END IF;
         END IF;
-        EXIT changes;$fast$,
+        %9$s$fast$,
         bounds.measure, limit_bytes, sent, long, channel, tuplecast.statement_head(relation, operation), tuplecast.short_values(relation, 'n', false),
         -- One statement inserts or deletes a row once; equal ones can only come when there is no key, or from updates in a cascade.
         CASE WHEN part <> 'update' AND EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND indimmediate) THEN ''']}'''
-             ELSE 'pg_catalog.concat(''],"n":'', pg_catalog.nextval(''tuplecast.serial''), ''}'')' END);
+             ELSE 'pg_catalog.concat(''],"n":'', pg_catalog.nextval(''tuplecast.serial''), ''}'')' END, leave);
 END
 $$;
 
 -- The same for UPDATE with old values: one row that is short is sent by itself; at statement level many are sent as a statement and its rows, of which the gateway finds
 -- out what has changed.
-CREATE OR REPLACE FUNCTION tuplecast.fast_live_old(relation oid, options jsonb, head text) RETURNS text
+CREATE OR REPLACE FUNCTION tuplecast.fast_live_old(relation oid, options jsonb, head text, leave text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -230,8 +230,8 @@ BEGIN
     IF limit_bytes < 50 OR (SELECT count(*) > 90 FROM tuplecast.columns_of(relation, NULL)) THEN
         RETURN NULL;
     ELSIF row_level THEN
-        RETURN format('IF %s(CASE WHEN %s THEN %s IS NOT NULL ELSE false END) THEN EXIT changes; END IF;',
-                      tuplecast.conditions(relation, options, 'NEW') || ' IS TRUE AND ' || tuplecast.conditions(relation, options, 'OLD') || ' IS TRUE AND ', fits, sent);
+        RETURN format('IF %s(CASE WHEN %s THEN %s IS NOT NULL ELSE false END) THEN %s END IF;',
+                      tuplecast.conditions(relation, options, 'NEW') || ' IS TRUE AND ' || tuplecast.conditions(relation, options, 'OLD') || ' IS TRUE AND ', fits, sent, leave);
     END IF;
     WHILE EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = number) LOOP
         number := number || '+';
@@ -241,7 +241,7 @@ BEGIN
                  WHERE CASE WHEN %1$s AND NOT EXISTS (SELECT FROM changed_rows OFFSET 1) THEN %2$s IS NULL ELSE true END
                  LIMIT 1) c THEN
         ELSE
-            EXIT changes;
+            %9$s
         END IF;
         jit := pg_catalog.current_setting('jit');
         memory := pg_catalog.current_setting('work_mem');
@@ -260,16 +260,16 @@ BEGIN
                      ELSE (%8$s) IS NULL END;
         IF pg_catalog.concat(pg_catalog.set_config('jit', jit, true), pg_catalog.set_config('work_mem', memory, true)) IS NULL THEN
         END IF;
-        EXIT changes;$fast$,
+        %9$s$fast$,
         fits, sent, channel, tuplecast.statement_head(relation, 'UPDATE'), number, tuplecast.short_values(relation, 'n', false),
         tuplecast.short_values(relation, 'o', false),
         tuplecast.telling('live', relation, options, tuplecast.side_of(relation, options, '(SELECT n.*)', 'n', false) || ' CROSS JOIN '
-                          || tuplecast.side_of(relation, options, '(SELECT o.*)', 'o', false), NULL, 'UPDATE', NULL));
+                          || tuplecast.side_of(relation, options, '(SELECT o.*)', 'o', false), NULL, 'UPDATE', NULL), leave);
 END
 $$;
 
--- The statements of the fast way of a durable trigger, or null.
-CREATE OR REPLACE FUNCTION tuplecast.fast_durable(relation oid, part text, options jsonb) RETURNS text
+-- The statements of the fast way of a durable trigger, which end with `leave`, or null.
+CREATE OR REPLACE FUNCTION tuplecast.fast_durable(relation oid, part text, options jsonb, leave text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -281,28 +281,35 @@ DECLARE
     data constant text := tuplecast.short_row(relation, alias, whole);
     key record := tuplecast.short_id(relation, keys, alias);
     size text;
+    texts_only boolean;
     long record; -- what the general way makes of a row
 BEGIN
     IF part = 'key' OR options ?| ARRAY['columns', 'old'] OR (part = 'update' AND options ? 'where') OR (tuplecast.bounds_of(relation, keys, alias)).fixed IS NULL THEN
         RETURN NULL;
     END IF;
     -- What is known to stay far below 1 GB, where text ends, is made at once.
-    SELECT string_agg(CASE WHEN NOT c.is_array AND c.type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype)
-                           THEN format('COALESCE(pg_catalog.octet_length(%s.%I::pg_catalog.text), 0)::pg_catalog.int8', alias, c.name)
+    SELECT bool_and(c.is_text),
+           CASE WHEN count(*) > 2 THEN '0::pg_catalog.int8 OPERATOR(pg_catalog.+) ' ELSE '' END || -- two lengths of texts cannot overflow
+           string_agg(CASE WHEN c.is_text
+                           THEN format('COALESCE(pg_catalog.octet_length(%s.%I::pg_catalog.text), 0)', alias, c.name)
                            ELSE format('CASE WHEN pg_catalog.pg_column_size(%1$s.%2$I) OPERATOR(pg_catalog.>) 7900 OR pg_catalog.pg_column_compression(%1$s.%2$I) IS NOT NULL'
-                                       ' THEN 40000000 ELSE 0 END::pg_catalog.int8', alias, c.name) END, ' OPERATOR(pg_catalog.+) ' ORDER BY c.place)
-      INTO size FROM tuplecast.columns_of(relation, NULL) c WHERE c.length < 0 AND (c.type <> 'numeric'::regtype OR c.is_array);
+                                       ' THEN 40000000 ELSE 0 END', alias, c.name) END, ' OPERATOR(pg_catalog.+) ' ORDER BY c.place)
+      INTO texts_only, size
+      FROM (SELECT *, NOT is_array AND type IN ('text'::regtype, 'varchar'::regtype, 'bpchar'::regtype) AS is_text FROM tuplecast.columns_of(relation, NULL)) c
+     WHERE c.length < 0 AND (c.type <> 'numeric'::regtype OR c.is_array);
     SELECT format('(tuplecast.log_row(%s, %s, NULL)).data', v.names, v.members) AS data, format('(tuplecast.log_row(%s, %s, NULL)).lost', v.names, v.members) AS lost
       INTO long FROM tuplecast.values_array(relation, NULL, alias, false) v;
     RETURN format(E'INSERT INTO tuplecast.log (channel, head, id_json, data, lost)\n        SELECT %L, %L, %s, %s, %s%s;\n'
-                  '        IF FOUND AND pg_catalog.pg_sequence_last_value(''tuplecast.lead_asleep'') OPERATOR(pg_catalog.=) 2 AND tuplecast.wake_lead() THEN\n'
-                  '        END IF;\n        EXIT changes;', options ->> 'channel',
+                  '        IF FOUND AND pg_catalog.pg_sequence_last_value(''tuplecast.lead_asleep'') OPERATOR(pg_catalog.=) 2 THEN\n'
+                  '            IF tuplecast.wake_lead() THEN\n            END IF;\n        END IF;\n        %s', options ->> 'channel',
                   (SELECT tuplecast.log_head(nspname, relname, upper(part COLLATE "C"), NULL) FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
                     WHERE c.oid = relation), key.expression,
                   CASE WHEN size IS NULL THEN data
+                       -- Texts that long make an event longer than any that is sent on.
+                       WHEN texts_only THEN format('CASE WHEN %s OPERATOR(pg_catalog.<) 40000000 THEN %s END', size, data)
                        ELSE format('CASE WHEN %s OPERATOR(pg_catalog.<) 40000000 THEN %s::pg_catalog.text ELSE %s END', size, data,
                                    CASE WHEN is_plain THEN format('tuplecast.row_json(%s)', whole) ELSE long.data END) END,
-                  CASE WHEN is_plain OR size IS NULL THEN 'NULL' ELSE format('CASE WHEN %s OPERATOR(pg_catalog.>=) 40000000 THEN %s END', size, long.lost) END,
-                  CASE WHEN row_level THEN '' ELSE ' FROM changed_rows n' END);
+                  CASE WHEN is_plain OR size IS NULL OR texts_only THEN 'NULL' ELSE format('CASE WHEN %s OPERATOR(pg_catalog.>=) 40000000 THEN %s END', size, long.lost) END,
+                  CASE WHEN row_level THEN '' ELSE ' FROM changed_rows n' END, leave);
 END
 $$;

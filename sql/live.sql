@@ -37,6 +37,7 @@ BEGIN
 END
 $$;
 
+-- True.
 CREATE OR REPLACE FUNCTION tuplecast.set_settings(wanted text[]) RETURNS boolean
 LANGUAGE plpgsql VOLATILE
 AS $$
@@ -46,7 +47,7 @@ BEGIN
         pg_catalog.set_config('IntervalStyle', wanted[3], true), pg_catalog.set_config('bytea_output', wanted[4], true),
         pg_catalog.set_config('extra_float_digits', wanted[5], true), pg_catalog.set_config('lc_monetary', wanted[6], true),
         pg_catalog.set_config('array_nulls', wanted[7], true), pg_catalog.set_config('quote_all_identifiers', wanted[8], true),
-        pg_catalog.set_config('search_path', wanted[9], true)) IS NULL;
+        pg_catalog.set_config('search_path', wanted[9], true)) IS NOT NULL;
 END
 $$;
 
