@@ -12,12 +12,13 @@
 --             RETURN
 --         END IF;
 --     END IF;
---     <all settings get their fixed form>
 --     IF tuplecast.is_current(<name>, <digest>) THEN
+--         <the settings on which the table's values depend get their fixed form>
 --         <the same statements, for sessions with other settings>
 --         <the settings are put back>
 --         RETURN
 --     END IF;
+--     <all settings get their fixed form>
 --     EXECUTE <the statements, written anew for the table as it is now>
 --     <the settings are put back>
 --
@@ -168,26 +169,28 @@ BEGIN
 END
 $$;
 
--- Where a condition on the settings is true, a value of the table would not have its fixed form. Null: none depends on any.
-CREATE OR REPLACE FUNCTION tuplecast.settings_differ(relation oid, wanted text[]) RETURNS text
+-- The settings on which values of the table depend, what each has to be for these to have their fixed form, and the condition under which they do not have it.
+CREATE OR REPLACE FUNCTION tuplecast.settings_of(relation oid, wanted text[]) RETURNS TABLE (setting text, value text, differs text)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 BEGIN
-    RETURN (SELECT string_agg(DISTINCT format(s.condition, s.setting), ' OR ')
-              FROM tuplecast.columns_of(relation, NULL) c
-              JOIN (VALUES ('TimeZone', '{timestamptz,tstzrange,tstzmultirange}'::regtype[], 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ALL (''{UTC,Etc/UTC}''::pg_catalog.text[])'),
-                           ('DateStyle', '{tstzrange,tstzmultirange,tsrange,tsmultirange,daterange,datemultirange}',
-                            'pg_catalog.left(pg_catalog.current_setting(%L), 3) OPERATOR(pg_catalog.<>) ''ISO'''),
-                           ('IntervalStyle', '{interval}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''iso_8601'''),
-                           ('bytea_output', '{bytea}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''hex'''),
-                           ('extra_float_digits', '{float4,float8,point,line,lseg,box,path,polygon,circle}',
-                            'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ALL (''{1,2,3}''::pg_catalog.text[])'),
-                           ('lc_monetary', '{money}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''C'''),
-                           ('search_path', '{regclass,regcollation,regconfig,regdictionary,regnamespace,regoper,regoperator,regproc,regprocedure,regrole,regtype}',
-                            'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''pg_catalog''')) AS s (setting, types, condition)
-                ON c.type = ANY (s.types::oid[]) OR c.kind IN ('safe', 'record', 'text') OR EXISTS (SELECT FROM pg_type t WHERE t.oid = c.type AND t.typtype = 'c')
-             WHERE wanted IS NULL OR c.name = ANY (wanted) OR c.name = ANY (tuplecast.key_columns(relation)));
+    RETURN QUERY
+    SELECT DISTINCT s.setting, s.value, format(s.differs, s.setting)
+      FROM tuplecast.columns_of(relation, NULL) c
+      JOIN (VALUES ('TimeZone', 'UTC', '{timestamptz,tstzrange,tstzmultirange}'::regtype[],
+                    'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ALL (''{UTC,Etc/UTC}''::pg_catalog.text[])'),
+                   ('DateStyle', 'ISO', '{tstzrange,tstzmultirange,tsrange,tsmultirange,daterange,datemultirange}',
+                    'pg_catalog.left(pg_catalog.current_setting(%L), 3) OPERATOR(pg_catalog.<>) ''ISO'''),
+                   ('IntervalStyle', 'iso_8601', '{interval}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''iso_8601'''),
+                   ('bytea_output', 'hex', '{bytea}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''hex'''),
+                   ('extra_float_digits', '1', '{float4,float8,point,line,lseg,box,path,polygon,circle}',
+                    'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ALL (''{1,2,3}''::pg_catalog.text[])'),
+                   ('lc_monetary', 'C', '{money}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''C'''),
+                   ('search_path', 'pg_catalog', '{regclass,regcollation,regconfig,regdictionary,regnamespace,regoper,regoperator,regproc,regprocedure,regrole,regtype}',
+                    'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''pg_catalog''')) AS s (setting, value, types, differs)
+        ON c.type = ANY (s.types::oid[]) OR c.kind IN ('safe', 'record', 'text') OR EXISTS (SELECT FROM pg_type t WHERE t.oid = c.type AND t.typtype = 'c')
+     WHERE wanted IS NULL OR c.name = ANY (wanted) OR c.name = ANY (tuplecast.key_columns(relation));
 END
 $$;
 
@@ -478,7 +481,7 @@ DECLARE
     part constant text := substring(trigger_name FROM '[a-z]+$');
     by_row constant boolean := part = 'key' OR options @> '{"row_level":true}';
     address constant text[] := tuplecast.table_now(relation);
-    differ constant text := tuplecast.settings_differ(relation, tuplecast.wanted_columns(options));
+    settings record; -- those on which this table depends: do they differ, what they were, what gives them their fixed form, and puts them back
     restore constant text := E'IF tuplecast.set_settings(settings) THEN\n        END IF;\n        RETURN NULL;';
     -- Partitions have clones of row level triggers.
     root constant oid := (SELECT pg_partition_root(relation)::oid FROM pg_class WHERE oid = relation AND relkind = 'p');
@@ -490,6 +493,12 @@ DECLARE
         '%L::pg_catalog.regclass IS NOT NULL AND tuplecast.is_current(%L, %s, %L, %L)', relation, function_name, relation, trigger_name, digest));
     mine text; -- is it a trigger of ours that calls, and are its tables of changed rows what their names say?
 BEGIN
+    SELECT string_agg(s.differs, ' OR ' ORDER BY s.place) AS differ,
+           string_agg(format('pg_catalog.current_setting(%L)', s.setting), ', ' ORDER BY s.place) AS were,
+           string_agg(format('pg_catalog.set_config(%L, %L, true)', s.setting, s.value), ', ' ORDER BY s.place) AS fix,
+           string_agg(format('pg_catalog.set_config(%L, settings[%s], true)', s.setting, s.place), ', ' ORDER BY s.place) AS restore
+      INTO settings
+      FROM (SELECT o.*, row_number() OVER (ORDER BY o.setting) AS place FROM tuplecast.settings_of(relation, tuplecast.wanted_columns(options)) o) s;
     IF kind = 'durable' THEN
         mine := format(E'    IF NOT tuplecast.is_ours(%L, %s, %L, TG_RELID, TG_NAME) THEN\n        %s\n    END IF;\n', function_name, relation, trigger_name, restore);
     END IF;
@@ -505,16 +514,19 @@ BEGIN
         CASE kind
             -- A dump that was restored without privileges, for example: writers cannot use our schema until setup has mended it. Nothing of it may be named before that is known.
             WHEN 'live' THEN concat(
-                '    IF pg_catalog.has_schema_privilege(''tuplecast'', ''USAGE'')', ' AND NOT (' || differ || ')', E' THEN\n        IF ', current, E' THEN\n',
+                '    IF pg_catalog.has_schema_privilege(''tuplecast'', ''USAGE'')', ' AND NOT (' || settings.differ || ')', E' THEN\n        IF ', current, E' THEN\n',
                 tuplecast.statements_of(kind, relation, part, options, 'RETURN NULL;'), E'        END IF;\n',
                 E'    ELSIF NOT pg_catalog.has_schema_privilege(''tuplecast'', ''USAGE'') THEN\n',
                 format(E'        IF pg_catalog.pg_notify(%L, %L) IS NULL THEN\n        END IF;\n        RETURN NULL;\n', options ->> 'channel',
                        format('{"schema":%s,"table":%s,"type":%s,"id":null,"data":null,"cut":["data","id"]}', to_json(address[1]), to_json(address[2]),
                               CASE part WHEN 'key' THEN '"DELETE","op":"UPDATE"' ELSE to_json(upper(part COLLATE "C"))::text END)))
-            ELSE concat('    IF ', current, ' AND NOT (' || differ || ')', E' THEN\n', tuplecast.statements_of(kind, relation, part, options, 'RETURN NULL;')) END,
-        E'    END IF;\n    settings := tuplecast.fix_settings();\n',
-        format(E'    IF %s THEN\n%s    END IF;\n', current, CASE WHEN differ IS NOT NULL THEN tuplecast.statements_of(kind, relation, part, options, restore) END),
-        mine,
+            ELSE concat('    IF ', current, ' AND NOT (' || settings.differ || ')', E' THEN\n', tuplecast.statements_of(kind, relation, part, options, 'RETURN NULL;')) END,
+        E'    END IF;\n',
+        CASE WHEN settings.differ IS NOT NULL THEN format(
+            E'    IF %s THEN\n        settings := ARRAY[%s];\n        IF pg_catalog.concat(%s) IS NULL THEN\n        END IF;\n%s    END IF;\n', current, settings.were, settings.fix,
+            tuplecast.statements_of(kind, relation, part, options,
+                                    format(E'IF pg_catalog.concat(%s) IS NULL THEN\n        END IF;\n        RETURN NULL;', settings.restore))) END,
+        E'    settings := tuplecast.fix_settings();\n', mine,
         format(E'    FOREACH query IN ARRAY COALESCE(CASE WHEN %s AND %L::pg_catalog.regclass IS NOT NULL THEN tuplecast.queries_kept(%L, %s, %L, %L) END,\n', here, relation,
                kind, relation, part, options),
         format(E'            tuplecast.queries_now(%L, COALESCE(tuplecast.put_on(TG_RELID, TG_NAME), TG_RELID), %L, %s)) LOOP\n', kind, part,

@@ -117,18 +117,18 @@ BEGIN
 END
 $$;
 
--- Null, or why this database, or this role, has no durable channels. ordering is make_tick()'s.
+-- Null, or why this database, or this role, has no durable channels: a word for machines (enum durable_fault), and a sentence. ordering is make_tick()'s.
 CREATE OR REPLACE FUNCTION tuplecast.check_durable(ordering text) RETURNS text
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF pg_is_in_recovery() THEN
-        RETURN 'the database is a standby, where nothing can be written: connect to the primary';
+        RETURN 'standby: the database is a standby, where nothing can be written: connect to the primary';
     ELSIF NOT has_function_privilege('tuplecast.make_tick(bigint, text)', 'EXECUTE') THEN
-        -- Without the role's name: everybody may read this on /readyz.
-        RETURN 'the role of this gateway may not read the log: run SELECT tuplecast.grant_gateway(''<role>'') as the owner of the schema tuplecast';
+        -- Without the role's name: whoever can reach the gateway may read this on /readyz.
+        RETURN 'rights: the role of this gateway may not read the log: run SELECT tuplecast.grant_gateway(''<role>'') as the owner of the schema tuplecast';
     ELSIF ordering = 'commit_timestamp' AND NOT current_setting('track_commit_timestamp')::boolean THEN
-        RETURN 'durable.order is "commit_timestamp", but the database keeps no commit timestamps: set track_commit_timestamp = on and restart it,'
+        RETURN 'order: durable.order is "commit_timestamp", but the database keeps no commit timestamps: set track_commit_timestamp = on and restart it,'
                ' or set durable.order = "causal"';
     END IF;
     PERFORM tuplecast.begin_anew();
