@@ -106,7 +106,7 @@ export interface StreamEventMap<Row = Record<string, unknown>> {
     /** Nothing committed from now on is missed. */
     ready: CustomEvent<Ready>;
     gap: CustomEvent<Gap>;
-    status: CustomEvent<{ database: "up" | "down" }>;
+    status: CustomEvent<{ database: "up" | "down"; durable?: "up" | "down" }>;
     state: CustomEvent<StateDetail>;
     bye: CustomEvent<{ reason: string }>;
     busy: CustomEvent<{ reason: string }>;

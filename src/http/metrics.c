@@ -53,6 +53,8 @@ static void streams(struct buffer *out, const struct stream_stats *stats)
     gauge(out, "memory_bytes", "Memory of remembered events.", (double)stats->memory_bytes);
     gauge(out, "feed_bytes", "Encoded events that wait to be sent.", (double)stats->feed_bytes);
     counter(out, "events_published_total", "Events taken in.", stats->events_published);
+    counter(out, "notifications_ignored_total", "Notifications on the names of durable channels, which feed no stream.",
+            stats->notifications_ignored);
     counter(out, "events_rejected_total", "Events that could not be taken in; a gap was announced.",
             stats->events_rejected);
     counter(out, "events_sent_total", "Events handed to the kernel, once for each stream.", stats->events_sent);
@@ -88,6 +90,14 @@ static void database(struct buffer *out, const struct database_stats *stats)
 static void durable(struct buffer *out, const struct durable_stats *stats)
 {
     gauge(out, "durable_lead", "1 while this gateway makes the ticks of the durable channels.", stats->lead);
+    gauge(out, "durable_up", "1 while the log of the durable channels is read.", !stats->problem[0]);
+    head(out, "durable_fault", "gauge", "1 for what lasts: why the log is not read, or what of its upkeep fails.");
+    for (int fault = DURABLE_FAULT_NONE + 1; fault < DURABLE_FAULTS; fault++)
+        buffer_printf(out, "tuplecast_durable_fault{reason=\"%s\"} %d\n", durable_fault_name((enum durable_fault)fault),
+                      stats->faults[fault]);
+    gauge(out, "durable_lag_seconds",
+          "Time since the log was looked at and all was read: what is committed waits no longer than that.",
+          (double)stats->lag_ms / 1e3);
     counter(out, "durable_ticks_total", "Ticks read.", stats->ticks);
     counter(out, "durable_history_pages_total", "Pages of history asked for.", stats->history_pages);
     counter(out, "durable_unreadable_events_total", "Events that could not be read, and were passed over.",
@@ -96,6 +106,8 @@ static void durable(struct buffer *out, const struct durable_stats *stats)
         return;
     gauge(out, "durable_log_bytes", "Size of the log, as of the last upkeep.", (double)stats->log_bytes);
     gauge(out, "durable_log_age_seconds", "Age of the oldest tick that is kept.", (double)stats->oldest_age_s);
+    gauge(out, "durable_retention_bytes", "Size up to which the log is kept.", (double)stats->retention_bytes);
+    gauge(out, "durable_retention_seconds", "Age up to which ticks are kept.", (double)stats->retention_s);
 }
 
 static void http(struct buffer *out, const struct http_stats *stats)

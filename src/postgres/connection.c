@@ -46,9 +46,9 @@ struct connection {
     int64_t backoff_ms;
     int64_t up_since_ms;
     char problem[PROBLEM_BYTES];
-    char reasons[PROBLEM_BYTES]; /* of each host of this round */
-    const char *told;            /* of the last host of this round: what on_down is told */
-    char notice[PROBLEM_BYTES];  /* the server's last words: why it closes a connection comes as a notice */
+    char reasons[PROBLEM_BYTES];    /* of each host of this round */
+    const char *told;               /* of the last host of this round: what on_down is told */
+    char last_words[PROBLEM_BYTES]; /* the server's: why it ends the session; "": it has not said that it does */
 };
 
 static void watch(struct connection *connection, uint32_t events)
@@ -132,20 +132,29 @@ static void fail(struct connection *connection, const char *reason, const char *
     tear_down(connection);
     connection->state = OFF;
     if (connection->hooks.reconnect) {
-        log_warn("database away", log_text("reason", copy), log_number("next_try_ms", wait_ms));
+        log_warn("database away", log_text("session", connection->hooks.session), log_text("reason", copy),
+                 log_number("next_try_ms", wait_ms));
         connection->state = WAITING;
         loop_timer_set(&connection->timer, wait_ms, 0);
     } else {
-        log_warn("database away", log_text("reason", copy));
+        log_warn("database away", log_text("session", connection->hooks.session), log_text("reason", copy));
     }
     connection->hooks.on_down(connection->context, told);
 }
 
-static void on_notice(void *context, const char *message)
+void connection_note(struct connection *connection, const PGresult *result)
 {
-    struct connection *connection = context;
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+    const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
 
-    snprintf(connection->notice, sizeof(connection->notice), "%s", message);
+    if (severity && text && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0))
+        snprintf(connection->last_words, sizeof(connection->last_words), "%s", text);
+}
+
+/* What the server says of itself while no query is on its way, the end included. */
+static void on_notice(void *context, const PGresult *result)
+{
+    connection_note(context, result);
 }
 
 /* Returns false when that failed at once. */
@@ -166,8 +175,8 @@ static bool begin_host(struct connection *connection)
         connection->pq = NULL;
         return false;
     }
-    connection->notice[0] = '\0';
-    PQsetNoticeProcessor(connection->pq, on_notice, connection);
+    connection->last_words[0] = '\0';
+    PQsetNoticeReceiver(connection->pq, on_notice, connection);
     loop_timer_set(&connection->timer, info->timeout_ms > 0 ? info->timeout_ms : deadline_ms, 0);
     watch(connection, EPOLLOUT); /* "as if PQconnectPoll had returned PGRES_POLLING_WRITING" */
     return true;
@@ -394,8 +403,12 @@ void connection_stop(struct connection *connection)
 
 void connection_lose(struct connection *connection, const char *reason)
 {
-    if (connection->state != OFF && connection->state != WAITING)
-        fail(connection, reason, reason);
+    if (connection->state == OFF || connection->state == WAITING)
+        return;
+    /* The server may have said why before we found out. */
+    if (connection->state == UP && PQconsumeInput(connection->pq))
+        PQisBusy(connection->pq);
+    fail(connection, connection->last_words[0] ? connection->last_words : reason, reason);
 }
 
 void connection_broke(struct connection *connection)
@@ -443,8 +456,12 @@ void connection_flush(struct connection *connection)
 
 const char *connection_problem(struct connection *connection)
 {
-    set_problem(connection, connection->pq ? PQerrorMessage(connection->pq) : "not connected");
+    /* libpq only knows that the connection is gone. */
+    if (connection->pq && connection->last_words[0])
+        set_problem(connection, connection->last_words);
+    else
+        set_problem(connection, connection->pq ? PQerrorMessage(connection->pq) : "not connected");
     if (connection->problem[0] == '\0')
-        set_problem(connection, connection->notice[0] ? connection->notice : "the server closed the connection");
+        set_problem(connection, "the server closed the connection");
     return connection->problem;
 }

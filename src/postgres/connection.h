@@ -23,7 +23,8 @@ struct connection_hooks {
     /* Was UP and is not any more, or could not be reached. Everybody may read the reason, on /readyz for example: what
      * libpq and the server say has names in it, and is in the log alone. */
     void (*on_down)(void *context, const char *reason);
-    bool reconnect; /* false: stays OFF after a failure */
+    bool reconnect;      /* false: stays OFF after a failure */
+    const char *session; /* what it is for, in the log: "listener", for example; static */
 };
 
 /* text: a libpq connection string, "" for the environment. hooks are copied; none is called from within a
@@ -37,6 +38,9 @@ void connection_stop(struct connection *connection);  /* to OFF, without a hook 
 
 /* Gives up a connection that is UP, or being made; calls on_down. reason is a sentence of ours, logged and shown. */
 void connection_lose(struct connection *connection, const char *reason);
+
+/* The server's answer to a query: when it is the session's end, that is why the connection breaks off. */
+void connection_note(struct connection *connection, const PGresult *result);
 
 /* The same when libpq has failed: why is logged. */
 void connection_broke(struct connection *connection);

@@ -15,10 +15,11 @@
 
 #include "base/log.h"
 #include "postgres/array_text.h"
+#include "postgres/durable_admission.h"
+#include "postgres/durable_health.h"
 #include "postgres/history_reader.h"
 #include "postgres/log_rows.h"
 #include "postgres/query_queue.h"
-#include "postgres/schema_check.h"
 #include "postgres/tick_queue.h"
 
 #include <errno.h>
@@ -29,7 +30,7 @@
 
 enum {
     DEADLINE_MS = 30000,
-    RETRY_MS = 30000,        /* for a database without our schema */
+    RETRY_MS = 5000,         /* where we are refused */
     POLL_MS = 1100,          /* of who has nothing to do: a lead that sleeps, a follower that hears nothing */
     STALE_MS = 1700,         /* a lead that was not heard of for so long is replaced */
     QUIET_TICKS = 2,         /* that found nothing, before the lead goes to sleep */
@@ -41,8 +42,6 @@ enum {
     FUNCTION_BYTES = 24,
     NUMBER_BYTES = 24,
 };
-
-static const char NOT_INSTALLED[] = "the database side is not installed, or too old: run `tuplecast setup`";
 
 enum mode { MODE_OFF, MODE_FOLLOWER, MODE_LEAD, MODE_DROWSY, MODE_ASLEEP };
 
@@ -89,11 +88,13 @@ struct durable_reader {
     char stale_function[FUNCTION_BYTES]; /* a trigger's, that a writer found out of date; "": none */
     int64_t stale_ms;                    /* when the last one was written anew */
 
-    struct text_list names;        /* being collected */
+    struct text_list names;        /* of the durable channels, as last heard */
+    struct text_list new_names;    /* being collected */
     struct durable_position found; /* being collected */
     char verdict[16];
-    char refusal[256]; /* being collected */
-    struct schema_check schema;
+    struct durable_admission admission;
+    enum durable_fault doing; /* what has failed if the query fails that is on its way */
+    struct durable_health health;
     struct durable_stats stats;
 };
 
@@ -133,6 +134,7 @@ static void set_mode(struct durable_reader *reader, enum mode mode)
     reader->mode = mode;
     reader->stats.lead = mode >= MODE_LEAD;
     reader->stats.asleep = mode == MODE_ASLEEP;
+    history_reader_set_lead(reader->history, mode >= MODE_LEAD);
 }
 
 /* Another gateway is the lead. */
@@ -150,11 +152,17 @@ static bool failed(struct durable_reader *reader, const char *sqlstate, const ch
     if (!sqlstate)
         return false;
     if (strcmp(sqlstate, "08006") != 0 && strcmp(sqlstate, "57P01") != 0 && !reader->stopping) {
-        log_warn("reading the log of durable channels failed", log_text("sqlstate", sqlstate),
-                 log_text("reason", message));
+        durable_health_fails(&reader->health, reader->doing);
         query_queue_reset(reader->queue, message);
     }
     return true;
+}
+
+/* Looked for ticks. When there are some, they are still to be read. */
+static void looked(struct durable_reader *reader)
+{
+    if (tick_queue_is_empty(&reader->ticks))
+        durable_health_works(&reader->health);
 }
 
 static void on_event(void *context, const PGresult *result, int row)
@@ -163,6 +171,7 @@ static void on_event(void *context, const PGresult *result, int row)
 
     if (strcmp(log_row_kind(result, row), "event") != 0)
         return;
+    durable_health_works(&reader->health);
     const struct log_change change = log_row_change(result, row);
     hub_durable_event(reader->hub, log_row_position(result, row).number, &change);
 }
@@ -172,6 +181,7 @@ static void finish_portion(struct durable_reader *reader)
 {
     const struct tick *tick = tick_queue_first(&reader->ticks);
 
+    durable_health_works(&reader->health);
     reader->read_from = reader->read_to;
     reader->portion = 0;
     reader->without_rows = false;
@@ -247,6 +257,7 @@ static void ask_events(struct durable_reader *reader, const struct text_list *ch
         .on_done = on_events,
         .context = reader,
     };
+    reader->doing = DURABLE_FAULT_READING;
     send_query(reader, &query);
     free(names);
 }
@@ -285,14 +296,38 @@ static void read_tick(struct durable_reader *reader)
 
 /* The beginning: whether we may, which channels there are, and where we are. */
 
-static void switch_off(struct durable_reader *reader, const char *why)
+static void on_admission(void *context, enum admission_verdict verdict);
+
+static void check(struct durable_reader *reader)
 {
-    if (strcmp(reader->stats.problem, why) != 0)
-        log_info("no durable channels", log_text("reason", why));
-    snprintf(reader->stats.problem, sizeof(reader->stats.problem), "%s", why);
+    reader->admission.queue = reader->queue;
+    reader->admission.order = reader->options.order;
+    reader->admission.on_done = on_admission;
+    reader->admission.context = reader;
+    reader->busy = true;
+    if (durable_admission_begin(&reader->admission) == 0)
+        return;
+    reader->busy = false;
+    query_queue_reset(reader->queue, "out of memory");
+}
+
+/* The names stay what they are, or become what the catalog says: streams of those channels wait, and what anybody sends
+ * them by NOTIFY stays ignored. */
+static void stay_off(struct durable_reader *reader)
+{
+    struct durable_admission *admission = &reader->admission;
+
+    if (admission->names_known) {
+        text_list_done(&reader->names);
+        reader->names = admission->names;
+        admission->names = (struct text_list){0};
+    }
+    durable_health_refused(&reader->health, admission->fault, admission->why);
     set_mode(reader, MODE_OFF);
-    hub_durable_channels(reader->hub, NULL, 0);
-    loop_timer_set(&reader->timer, RETRY_MS, 0);
+    if (hub_durable_channels(reader->hub, reader->names.items, reader->names.count) < 0)
+        query_queue_reset(reader->queue, "out of memory");
+    else
+        loop_timer_set(&reader->timer, RETRY_MS, 0);
 }
 
 static void on_name(void *context, const PGresult *row, int number)
@@ -300,7 +335,7 @@ static void on_name(void *context, const PGresult *row, int number)
     struct durable_reader *reader = context;
 
     (void)number;
-    if (text_list_add(&reader->names, PQgetvalue(row, 0, 0)) < 0)
+    if (text_list_add(&reader->new_names, PQgetvalue(row, 0, 0)) < 0)
         reader->names_cut = true;
 }
 
@@ -310,17 +345,22 @@ static void on_names(void *context, const char *sqlstate, const char *message)
 
     if (failed(reader, sqlstate, message))
         return;
-    if (reader->names_cut || hub_durable_channels(reader->hub, reader->names.items, reader->names.count) < 0)
+    if (reader->names_cut || hub_durable_channels(reader->hub, reader->new_names.items, reader->new_names.count) < 0) {
         query_queue_reset(reader->queue, "out of memory");
-    else
-        go_on(reader);
+        return;
+    }
+    text_list_done(&reader->names);
+    reader->names = reader->new_names;
+    reader->new_names = (struct text_list){0};
+    go_on(reader);
 }
 
 static void ask_names(struct durable_reader *reader)
 {
-    text_list_done(&reader->names);
+    text_list_done(&reader->new_names);
     reader->names_changed = reader->names_cut = false;
     reader->names_asked_ms = loop_turn_ms(reader->loop);
+    reader->doing = DURABLE_FAULT_READING;
     ask(reader, "SELECT tuplecast.durable_channels()", NULL, 0, on_name, on_names);
 }
 
@@ -338,6 +378,7 @@ static void refresh_function(struct durable_reader *reader)
     const char *const parameters[] = {reader->stale_function};
 
     reader->stale_ms = loop_turn_ms(reader->loop);
+    reader->doing = DURABLE_FAULT_READING;
     ask(reader, "SELECT tuplecast.refresh_function($1)", parameters, 1, NULL, on_refreshed);
     reader->stale_function[0] = '\0';
 }
@@ -398,6 +439,7 @@ static void check_position(struct durable_reader *reader)
     char number[NUMBER_BYTES];
     const char *const parameters[] = {number, position->nonce};
 
+    reader->doing = DURABLE_FAULT_READING;
     if (!reader->ever_up) {
         ask(reader, "SELECT * FROM tuplecast.last_tick()", NULL, 0, on_last_row, on_last);
         return;
@@ -406,99 +448,19 @@ static void check_position(struct durable_reader *reader)
     ask(reader, "SELECT kind FROM tuplecast.find_place($1, $2)", parameters, 2, on_verdict_row, on_verdict);
 }
 
-static void on_check_row(void *context, const PGresult *row, int number)
-{
-    struct durable_reader *reader = context;
-
-    (void)number;
-    snprintf(reader->refusal, sizeof(reader->refusal), "%s", PQgetvalue(row, 0, 0));
-}
-
-static void on_session_row(void *context, const PGresult *row, int number)
-{
-    struct durable_reader *reader = context;
-
-    (void)number;
-    /* Who tells another session's number is not the server. The lead is known by its session. */
-    if (number_at(row, 0) != query_queue_session(reader->queue))
-        snprintf(reader->refusal, sizeof(reader->refusal),
-                 "there is a pooler between this gateway and the database: connect to the server itself (one that "
-                 "pools transactions loses notifications, too)");
-}
-
-static bool is_lost(const char *sqlstate)
-{
-    return sqlstate && (strncmp(sqlstate, "08", 2) == 0 || strcmp(sqlstate, "57P01") == 0);
-}
-
-static void on_check(void *context, const char *sqlstate, const char *message)
+static void on_admission(void *context, enum admission_verdict verdict)
 {
     struct durable_reader *reader = context;
 
     reader->busy = false;
-    if (sqlstate && !is_lost(sqlstate)) {
-        bool is_old = strncmp(sqlstate, "42", 2) == 0 || strcmp(sqlstate, "3F000") == 0;
-        if (!is_old)
-            log_warn("the log of durable channels cannot be read", log_text("sqlstate", sqlstate),
-                     log_text("reason", message));
-        switch_off(reader, is_old ? NOT_INSTALLED : "the log cannot be read; the gateway's log says why");
+    if (verdict == REFUSED)
+        stay_off(reader);
+    if (verdict != ADMITTED)
         return;
-    }
-    if (failed(reader, sqlstate, message))
-        return;
-    if (reader->refusal[0]) {
-        switch_off(reader, reader->refusal);
-        return;
-    }
-    reader->stats.problem[0] = '\0';
     step_down(reader);
     reader->lease = 0;
     reader->lead_is_gone = false;
     check_position(reader);
-}
-
-/* Nothing in the schema is called before it is known whose that is. */
-static void on_schema(void *context, const char *sqlstate, const char *message)
-{
-    struct durable_reader *reader = context;
-    const char *const parameters[] = {reader->options.order};
-
-    if (failed(reader, sqlstate, message))
-        return;
-    if (reader->schema.state.kind == SCHEMA_NONE)
-        switch_off(reader, NOT_INSTALLED);
-    else if (reader->schema.state.kind == SCHEMA_FOREIGN)
-        /* Everybody may read this on /readyz: without the names of roles. */
-        switch_off(reader, "the schema tuplecast belongs to a role that this gateway does not trust; its log says why");
-    else
-        ask(reader, "SELECT tuplecast.check_durable($1)", parameters, 1, on_check_row, on_check);
-}
-
-static void on_session(void *context, const char *sqlstate, const char *message)
-{
-    struct durable_reader *reader = context;
-
-    if (failed(reader, sqlstate, message))
-        return;
-    if (reader->refusal[0]) {
-        switch_off(reader, reader->refusal);
-        return;
-    }
-    reader->schema.queue = reader->queue;
-    reader->schema.on_done = on_schema;
-    reader->schema.context = reader;
-    reader->busy = true;
-    if (schema_check_begin(&reader->schema) < 0) {
-        reader->busy = false;
-        query_queue_reset(reader->queue, "out of memory");
-    }
-}
-
-/* A pooler first: it is as bad for live channels, which need nothing to be installed. */
-static void check(struct durable_reader *reader)
-{
-    reader->refusal[0] = '\0';
-    ask(reader, "SELECT pg_catalog.pg_backend_pid()", NULL, 0, on_session_row, on_session);
 }
 
 /* Sleeps for so long at most. */
@@ -530,6 +492,7 @@ static void on_tick(void *context, const char *sqlstate, const char *message)
     if (!is_taken && failed(reader, sqlstate, message))
         return;
     reader->busy = false;
+    looked(reader);
     bool any = !tick_queue_is_empty(&reader->ticks);
     reader->quiet_ticks = any || reader->is_held ? 0 : reader->quiet_ticks + 1;
     if (any)
@@ -556,6 +519,7 @@ static void make_tick(struct durable_reader *reader, bool wake)
     if (sign)
         reader->life_ms = now_ms;
     reader->is_held = false;
+    reader->doing = DURABLE_FAULT_TICKS;
     ask(reader,
         sign   ? "SELECT t.*, r.is_lead FROM (SELECT tuplecast.renew_lead()) r (is_lead) LEFT JOIN "
                  "tuplecast.make_tick($1, $2) t ON true"
@@ -609,6 +573,7 @@ static void lead(struct durable_reader *reader)
     } else if (reader->mode == MODE_LEAD && reader->quiet_ticks >= QUIET_TICKS << reader->alarms) {
         reader->woken = false;
         reader->asleep_xid = 0;
+        reader->doing = DURABLE_FAULT_TICKS;
         ask(reader, "SELECT tuplecast.fall_asleep()", NULL, 0, on_asleep_row, on_asleep);
     } else {
         wait_for(reader, period_ms - waited_ms);
@@ -650,6 +615,7 @@ static void claim(struct durable_reader *reader, const char *sql)
     const char *const parameters[] = {lease};
 
     snprintf(lease, sizeof(lease), "%" PRId64, reader->lease);
+    reader->doing = DURABLE_FAULT_TICKS;
     ask(reader, sql, parameters, 1, on_claim_row, on_claim);
 }
 
@@ -672,8 +638,12 @@ static void on_poll(void *context, const char *sqlstate, const char *message)
 {
     struct durable_reader *reader = context;
 
-    if (!failed(reader, sqlstate, message))
-        go_on(reader);
+    if (failed(reader, sqlstate, message))
+        return;
+    /* To find no ticks says nothing when nobody makes any, and a lead has to make them itself. */
+    if (reader->mode == MODE_FOLLOWER && !reader->lead_is_gone)
+        looked(reader);
+    go_on(reader);
 }
 
 static void poll_ticks(struct durable_reader *reader)
@@ -684,6 +654,7 @@ static void poll_ticks(struct durable_reader *reader)
     snprintf(last, sizeof(last), "%" PRId64, reader->last);
     reader->hinted = reader->rumoured = false;
     reader->polled_ms = loop_turn_ms(reader->loop);
+    reader->doing = DURABLE_FAULT_TICKS;
     ask(reader,
         reader->mode == MODE_FOLLOWER ? "SELECT l.lease, l.is_gone, t.* FROM tuplecast.find_lead() l LEFT JOIN "
                                         "tuplecast.ticks_after($1) t ON true"
@@ -711,7 +682,6 @@ static void go_on(struct durable_reader *reader)
 {
     if (reader->busy || reader->stopping || reader->mode == MODE_OFF || !reader->position_checked)
         return;
-    history_reader_set_lead(reader->history, reader->mode >= MODE_LEAD);
     if (!tick_queue_is_empty(&reader->ticks))
         read_tick(reader);
     else if (reader->names_changed && loop_turn_ms(reader->loop) - reader->names_asked_ms >= NAMES_MS)
@@ -741,6 +711,7 @@ static void on_up(void *context)
     struct durable_reader *reader = context;
 
     reader->position_checked = false;
+    durable_health_connected(&reader->health);
     history_reader_begin_with(reader->history, query_queue_host(reader->queue));
     check(reader);
 }
@@ -750,6 +721,7 @@ static void on_down(void *context, const char *reason)
     struct durable_reader *reader = context;
 
     (void)reason;
+    durable_health_fails(&reader->health, DURABLE_FAULT_CONNECTION);
     tick_queue_clear(&reader->ticks);
     reader->read_from = reader->portion = 0;
     reader->without_rows = false;
@@ -804,12 +776,15 @@ struct durable_reader *durable_reader_new(struct loop *loop, struct hub *hub,
     reader->hub = hub;
     reader->options = *options;
     const struct query_queue_options queue = {.database = options->database,
+                                              .session = "ticks",
                                               .deadline_ms = DEADLINE_MS,
                                               .on_up = on_up,
                                               .on_down = on_down,
                                               .context = reader};
-    reader->queue = query_queue_new(loop, &queue);
-    reader->history = history_reader_new(loop, options, &reader->stats);
+    if (durable_health_init(&reader->health, loop, hub, &reader->stats) == 0) {
+        reader->queue = query_queue_new(loop, &queue);
+        reader->history = history_reader_new(loop, options, &reader->health);
+    }
     if (!reader->queue || !reader->history || loop_timer_init(&reader->timer, loop, on_timer) < 0) {
         durable_reader_free(reader);
         errno = ENOMEM;
@@ -828,8 +803,11 @@ void durable_reader_free(struct durable_reader *reader)
     history_reader_free(reader->history);
     query_queue_free(reader->queue);
     loop_timer_done(&reader->timer);
+    durable_health_done(&reader->health);
+    durable_admission_done(&reader->admission);
     tick_queue_clear(&reader->ticks);
     text_list_done(&reader->names);
+    text_list_done(&reader->new_names);
     free(reader);
 }
 
@@ -856,7 +834,8 @@ void durable_reader_want_history(struct durable_reader *reader, struct history_p
     history_reader_want(reader->history, page, request);
 }
 
-const struct durable_stats *durable_reader_stats(const struct durable_reader *reader)
+const struct durable_stats *durable_reader_stats(struct durable_reader *reader)
 {
+    reader->stats.lag_ms = loop_turn_ms(reader->loop) - reader->health.works_ms;
     return &reader->stats;
 }

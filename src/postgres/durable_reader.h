@@ -44,4 +44,4 @@ void durable_reader_database_lost(struct durable_reader *reader, const char *rea
 void durable_reader_want_history(struct durable_reader *reader, struct history_page *page,
                                  const struct history_request *request);
 
-const struct durable_stats *durable_reader_stats(const struct durable_reader *reader);
+const struct durable_stats *durable_reader_stats(struct durable_reader *reader);

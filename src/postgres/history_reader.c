@@ -16,6 +16,7 @@ enum {
     IDLE_MS = 10000,
     UPKEEP_MS = 30000,
     UPKEEP_SOON_MS = 500,
+    UPKEEP_RETRY_MS = 5000, /* after a failure */
     WARN_MS = 600000,
     NUMBER_BYTES = 24
 };
@@ -27,7 +28,8 @@ struct history_reader {
     struct durable_reader_options options;
     struct query_queue *queue;
     struct loop_timer upkeep;
-    struct durable_stats *stats;
+    struct durable_health *health;
+    struct durable_stats *stats; /* the health's */
     bool lead, upkeep_asked;
     int64_t warned_ms;
 };
@@ -104,8 +106,10 @@ static void on_page(void *context, const char *sqlstate, const char *message)
     if (sqlstate && read_less(call, sqlstate, message))
         return;
     if (!sqlstate && call->ended && !call->in_disorder) {
+        durable_health_upkeep(call->reader->health, DURABLE_FAULT_HISTORY, true);
         hub_history_end(call->page, &call->end);
     } else {
+        durable_health_upkeep(call->reader->health, DURABLE_FAULT_HISTORY, false);
         if (!sqlstate || strcmp(sqlstate, "57P01") != 0)
             log_warn("reading history failed", log_text("sqlstate", sqlstate ? sqlstate : ""),
                      log_text("reason", sqlstate ? message : "the log's rows came in disorder"));
@@ -189,8 +193,11 @@ static void on_upkeep_done(void *context, const char *sqlstate, const char *mess
     struct history_reader *reader = context;
 
     reader->upkeep_asked = false;
-    if (sqlstate && strcmp(sqlstate, "57P01") != 0)
-        log_warn("the upkeep of the log failed", log_text("sqlstate", sqlstate), log_text("reason", message));
+    durable_health_upkeep(reader->health, DURABLE_FAULT_RETENTION, !sqlstate);
+    if (!sqlstate || strcmp(sqlstate, "57P01") == 0)
+        return;
+    log_warn("the upkeep of the log failed", log_text("sqlstate", sqlstate), log_text("reason", message));
+    loop_timer_set(&reader->upkeep, UPKEEP_RETRY_MS, UPKEEP_MS);
 }
 
 static void on_upkeep(struct loop_timer *timer)
@@ -214,17 +221,23 @@ static void on_upkeep(struct loop_timer *timer)
 }
 
 struct history_reader *history_reader_new(struct loop *loop, const struct durable_reader_options *options,
-                                          struct durable_stats *stats)
+                                          struct durable_health *health)
 {
     struct history_reader *reader = calloc(1, sizeof(*reader));
     const struct query_queue_options queue = {
-        .database = options->database, .deadline_ms = DEADLINE_MS, .idle_ms = IDLE_MS, .uses_schema = true};
+        .database = options->database,
+        .session = "history",
+        .deadline_ms = DEADLINE_MS,
+        .idle_ms = IDLE_MS,
+        .uses_schema = true,
+    };
 
     if (!reader)
         return NULL;
     reader->loop = loop;
-    reader->options = *options;
-    reader->stats = stats;
+    reader->health = health;
+    reader->stats = health->stats;
+    history_reader_reconfigure(reader, options);
     reader->warned_ms = -WARN_MS;
     reader->queue = query_queue_new(loop, &queue);
     if (!reader->queue || loop_timer_init(&reader->upkeep, loop, on_upkeep) < 0) {
@@ -232,7 +245,7 @@ struct history_reader *history_reader_new(struct loop *loop, const struct durabl
         errno = ENOMEM;
         return NULL;
     }
-    loop_timer_set(&reader->upkeep, UPKEEP_MS, UPKEEP_MS);
+    loop_timer_set(&reader->upkeep, UPKEEP_RETRY_MS, UPKEEP_MS);
     return reader;
 }
 
@@ -248,6 +261,8 @@ void history_reader_free(struct history_reader *reader)
 void history_reader_reconfigure(struct history_reader *reader, const struct durable_reader_options *options)
 {
     reader->options = *options;
+    reader->stats->retention_bytes = options->retention_bytes;
+    reader->stats->retention_s = options->retention_s;
 }
 
 void history_reader_begin_with(struct history_reader *reader, size_t host)

@@ -2,13 +2,14 @@
  * a tick. Part of the durable reader. */
 #pragma once
 
+#include "postgres/durable_health.h"
 #include "postgres/durable_reader.h"
 
 struct history_reader;
 
-/* stats is written to, and must live as long. NULL with errno set. */
+/* health, and its stats, are written to, and must live as long. NULL with errno set. */
 struct history_reader *history_reader_new(struct loop *loop, const struct durable_reader_options *options,
-                                          struct durable_stats *stats);
+                                          struct durable_health *health);
 void history_reader_free(struct history_reader *reader); /* pages that are being read fail; NULL is fine */
 void history_reader_reconfigure(struct history_reader *reader, const struct durable_reader_options *options);
 

@@ -212,8 +212,10 @@ static bool take_result(struct listener *listener)
         listener->stats.queue_usage = strtod(PQgetvalue(result, 0, 1), NULL);
     else if (status != PGRES_COMMAND_OK && listener->command == COMMAND_LISTEN && listen_set_is_about_a_name(result))
         on_listens_failed(listener);
-    else if (status != PGRES_COMMAND_OK)
+    else if (status != PGRES_COMMAND_OK) {
+        connection_note(listener->connection, result);
         connection_broke(listener->connection);
+    }
     PQclear(result);
     return connection_pq(listener->connection) != NULL;
 }
@@ -360,7 +362,7 @@ static void on_lost(void *context, const char *reason)
 struct listener *listener_new(struct loop *loop, const struct listener_options *options,
                               const struct listener_hooks *hooks, void *context)
 {
-    const struct connection_hooks connection_hooks = {go_on, take_input, on_lost, true};
+    const struct connection_hooks connection_hooks = {go_on, take_input, on_lost, true, "listener"};
     struct listener *listener = calloc(1, sizeof(*listener));
     uint64_t random;
 

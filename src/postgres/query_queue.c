@@ -167,6 +167,7 @@ static void take_error(struct query_queue *queue, const PGresult *result)
         .hint = error_text(queue, result, PG_DIAG_MESSAGE_HINT, &rooms[2]),
     };
 
+    connection_note(queue->connection, result);
     snprintf(queue->sqlstate, sizeof(queue->sqlstate), "%s", error.sqlstate ? error.sqlstate : "XX000");
     snprintf(queue->message, sizeof(queue->message), "%s", error.message ? error.message : "no message");
     if (query->on_error)
@@ -362,7 +363,7 @@ static void on_timer(struct loop_timer *timer)
 
 struct query_queue *query_queue_new(struct loop *loop, const struct query_queue_options *options)
 {
-    const struct connection_hooks hooks = {on_up, on_input, on_down, options->idle_ms == 0};
+    const struct connection_hooks hooks = {on_up, on_input, on_down, options->idle_ms == 0, options->session};
     struct query_queue *queue = calloc(1, sizeof(*queue));
 
     if (!queue)

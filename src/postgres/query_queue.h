@@ -11,6 +11,7 @@ struct query_queue;
 
 struct query_queue_options {
     const char *database; /* libpq connection string; copied */
+    const char *session;  /* what it is for, in the log; static */
     int64_t deadline_ms;  /* without a byte of the answer, or a connection, after which that is given up */
     int64_t idle_ms;      /* > 0: connected on demand, and closed after so long without a query; 0: always */
     /* Its queries run what is in the schema tuplecast. Over each new connection it is asked first whose that is; while

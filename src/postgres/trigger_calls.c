@@ -105,7 +105,12 @@ struct trigger_calls *trigger_calls_new(struct loop *loop, const char *database,
                                         void *context)
 {
     const struct query_queue_options options = {
-        .database = database, .deadline_ms = DEADLINE_MS, .idle_ms = IDLE_MS, .uses_schema = true};
+        .database = database,
+        .session = "triggers",
+        .deadline_ms = DEADLINE_MS,
+        .idle_ms = IDLE_MS,
+        .uses_schema = true,
+    };
     struct trigger_calls *calls = calloc(1, sizeof(*calls));
 
     if (!calls)

@@ -241,6 +241,13 @@ static bool read_history(struct subscriber *subscriber)
     return true;
 }
 
+static void tell_status(struct subscriber *subscriber)
+{
+    const char *status = hub_status(subscriber->feed->hub, subscriber->feed->axes);
+
+    frame_event(subscriber->own, NULL, "status", status, strlen(status));
+}
+
 /* It has all that there is: from here on it reads the feed's log. */
 static void go_live(struct subscriber *subscriber)
 {
@@ -248,7 +255,7 @@ static void go_live(struct subscriber *subscriber)
     struct hub_state *hub = feed->hub;
 
     if (subscriber->missed_status)
-        frame_event(subscriber->own, NULL, "status", hub_status(hub), strlen(hub_status(hub)));
+        tell_status(subscriber);
     subscriber->missed_status = false;
     subscriber_set_state(subscriber, SUBSCRIBER_LIVE);
     subscriber->offset = frame_log_head(&feed->log);

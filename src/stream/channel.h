@@ -24,6 +24,8 @@ struct channel {
     bool listening; /* LISTEN is in force: all that is committed from now on arrives */
     bool durable;   /* its events come from the log, and not from LISTEN */
     bool included;  /* durable, and read from the log: all that comes after this moment arrives */
+    bool turned; /* it became durable, or is that no more, and its streams do not know yet what they may have missed */
+    bool told_ignored; /* the log says that NOTIFYs come on the name of a durable channel */
     uint64_t since;
     uint64_t durable_since;  /* the same, among durable numbers; for a durable channel this one counts */
     int64_t unused_since_ms; /* when its last feed left; meaningless while there are feeds */

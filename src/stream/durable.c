@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { DATABASE_SETTLES_MS = 3000 };
+
 static void open_ready(struct hub *hub)
 {
     struct feed *feed;
@@ -19,6 +21,49 @@ static void open_ready(struct hub *hub)
         TAILQ_FOREACH (feed, &hub->registry.feeds, link)
             if (feed_is_ready(feed))
                 hub_open_waiting(feed);
+}
+
+static void turn(struct hub *hub, struct channel *channel, bool durable)
+{
+    if (channel->durable == durable)
+        return;
+    channel->durable = durable;
+    /* While the log is read, its own events are missed by nobody: the first tick that has one makes the channel
+     * durable. But what it had as a live one may still be on its way. */
+    if (durable && hub->state.durable_up && channel->published == 0)
+        return;
+    channel->turned = hub->state.any_turned = true;
+}
+
+/* What was written while a channel became durable, or ceased to be, came neither way. */
+static void tell_turned(struct hub *hub)
+{
+    struct hub_state *state = &hub->state;
+    const struct cursor before = state->now;
+    char requested[ID_BYTES_MAX + 1];
+    struct channel *channel;
+
+    if (!state->any_turned)
+        return;
+    state->any_turned = false;
+    state->now.number++;
+    TAILQ_FOREACH (channel, &hub->registry.channels, link) {
+        if (!channel->turned)
+            continue;
+        if (channel->durable && !channel->included) {
+            state->any_turned = true; /* it has no place in the log yet */
+            continue;
+        }
+        channel->turned = false;
+        memory_forget_up_to(&hub->registry, channel, state->now.number);
+        for (size_t i = 0; i < channel->feed_count; i++) {
+            struct feed *feed = channel->feeds[i];
+            if (feed->head.number == state->now.number)
+                continue; /* another of its channels has turned, too */
+            cursor_format(&before, feed->axes, requested);
+            feed_append_gap(feed, "outage", requested, &state->now);
+        }
+    }
 }
 
 void hub_include_channels(struct hub *hub)
@@ -36,8 +81,10 @@ void hub_include_channels(struct hub *hub)
         any = channel->included = true;
         memory_forget_up_to(&hub->registry, channel, ++state->now.number);
     }
-    if (any)
-        open_ready(hub);
+    if (!any)
+        return;
+    tell_turned(hub);
+    open_ready(hub);
 }
 
 int hub_durable_channels(struct hub *hub, char *const *names, size_t count)
@@ -53,12 +100,13 @@ int hub_durable_channels(struct hub *hub, char *const *names, size_t count)
     state->durable_names = copy;
     state->durable_known = true;
     TAILQ_FOREACH (channel, &hub->registry.channels, link) {
-        channel->durable = text_list_has(&state->durable_names, channel->name);
+        turn(hub, channel, text_list_has(&state->durable_names, channel->name));
         channel->included &= channel->durable;
         state->to_include |= channel->durable && !channel->included;
     }
     TAILQ_FOREACH (feed, &hub->registry.feeds, link)
         feed_find_axes(feed);
+    tell_turned(hub);
     hub_include_channels(hub);
     open_ready(hub);
     return 0;
@@ -76,6 +124,30 @@ void hub_durable_up(struct hub *hub, const struct durable_position *position)
     history_drop_failed(&state->history);
     hub_include_channels(hub);
     subscriber_wake_waiting(state);
+}
+
+/* Both say what came last: while the database is away, that is told; a moment after it came back, who reads the log may
+ * still be on his way. */
+void hub_tell_durable(struct hub *hub)
+{
+    struct hub_state *state = &hub->state;
+    struct feed *feed;
+    bool is_new = loop_turn_ms(state->loop) - state->database_up_ms < DATABASE_SETTLES_MS;
+
+    if (!state->database_up || state->durable_told == state->durable_failing || (is_new && state->durable_failing))
+        return;
+    state->durable_told = state->durable_failing;
+    TAILQ_FOREACH (feed, &hub->registry.feeds, link)
+        if (feed->axes & AXIS_DURABLE)
+            feed_append_control(feed, "status",
+                                state->durable_told ? hub_status(state, feed->axes)
+                                                    : "{\"database\":\"up\",\"durable\":\"up\"}");
+}
+
+void hub_durable_failing(struct hub *hub, bool failing)
+{
+    hub->state.durable_failing = failing;
+    hub_tell_durable(hub);
 }
 
 void hub_durable_down(struct hub *hub)
@@ -115,8 +187,10 @@ static bool meet_channels(struct hub *hub, const char *lines)
     bool any = false;
 
     TAILQ_FOREACH (channel, &hub->registry.channels, link)
-        if (!channel->durable && has_line(lines, channel->name))
-            any = channel->durable = hub->state.to_include = true;
+        if (!channel->durable && has_line(lines, channel->name)) {
+            turn(hub, channel, true);
+            any = hub->state.to_include = true;
+        }
     if (any)
         TAILQ_FOREACH (feed, &hub->registry.feeds, link)
             feed_find_axes(feed);

@@ -15,8 +15,9 @@
 enum history_verdict { HISTORY_OK, HISTORY_EXPIRED, HISTORY_REWOUND, HISTORY_UNKNOWN_ID };
 
 /* The names of all durable channels, from now on; again whenever they may have changed. Before the first call no stream
- * starts; a database without durable channels has none. Returns 0, or -ENOMEM, which changes nothing; without names it
- * always succeeds. */
+ * starts; a database without durable channels has none. Open streams whose channel becomes durable, or is durable no
+ * more, get a gap, if anything may have come neither way. Returns 0, or -ENOMEM, which changes nothing; without
+ * names it always succeeds. */
 int hub_durable_channels(struct hub *hub, char *const *names, size_t count);
 /* They have changed, and hub_durable_channels will follow: until then no stream starts. */
 void hub_durable_channels_changed(struct hub *hub);
@@ -25,6 +26,9 @@ void hub_durable_channels_changed(struct hub *hub);
  * is. */
 void hub_durable_up(struct hub *hub, const struct durable_position *position);
 void hub_durable_down(struct hub *hub); /* pages that were asked for are asked for again later */
+/* It is down, and that lasts, or it is not any more: streams of durable channels are told by `status`, unless the
+ * database is away as a whole. */
+void hub_durable_failing(struct hub *hub, bool failing);
 
 /* Behind the last event that was published, or what was passed over; maybe in the middle of a tick. Meaningless before
  * hub_durable_up. */

@@ -95,6 +95,7 @@ static void on_tick(struct loop_timer *timer)
             continue;
         registry_remove_channel(&hub->registry, channel);
     }
+    hub_tell_durable(hub);
     if (state->durable_up) {
         history_drop_failed(&state->history);
         subscriber_wake_waiting(state);
@@ -206,7 +207,7 @@ static void tell_status(struct hub *hub)
     struct feed *feed;
 
     TAILQ_FOREACH (feed, &hub->registry.feeds, link)
-        feed_append_control(feed, "status", hub_status(&hub->state));
+        feed_append_control(feed, "status", hub_status(&hub->state, feed->axes));
 }
 
 void hub_database_down(struct hub *hub)
@@ -226,6 +227,8 @@ void hub_database_up(struct hub *hub)
     if (hub->state.database_up)
         return;
     hub->state.database_up = true;
+    hub->state.database_up_ms = loop_turn_ms(hub->state.loop);
+    hub->state.durable_told = false;
     hub_mark_outage(hub);
     tell_status(hub);
     TAILQ_FOREACH (feed, &hub->registry.feeds, link)
@@ -296,8 +299,8 @@ int hub_subscribe(struct hub *hub, struct selection *selection, const struct sta
     struct subscriber *subscriber = subscriber_new(feed, fd, start);
     if (!subscriber)
         return -ENOMEM;
-    if (!hub->state.database_up)
-        subscriber_append_control(subscriber, "status", hub_status(&hub->state));
+    if (!hub->state.database_up || ((feed->axes & AXIS_DURABLE) && hub->state.durable_told))
+        subscriber_append_control(subscriber, "status", hub_status(&hub->state, feed->axes));
     if (hub->state.database_up && feed_is_ready(feed))
         subscriber_open(subscriber);
     else

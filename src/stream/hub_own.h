@@ -32,3 +32,6 @@ void hub_lose_event(struct hub *hub, struct channel *channel, const char *why);
 
 /* Durable channels that nobody read so far join, unless a tick is being published. */
 void hub_include_channels(struct hub *hub);
+
+/* Tells streams of durable channels whether these are read, if that is news to them. */
+void hub_tell_durable(struct hub *hub);

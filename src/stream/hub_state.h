@@ -24,9 +24,13 @@ struct hub_state {
     struct cursor now;              /* the newest number given, this run, and the newest durable event's place */
     struct text_list durable_names; /* of all durable channels; meaningless before they are known */
     bool durable_known;
+    bool durable_failing; /* as the reader says: it may take long */
+    bool durable_told;    /* the streams of durable channels know that */
+    int64_t database_up_ms;
     bool durable_up;                   /* the log is being read, and what follows now.durable will come */
     struct durable_position open_tick; /* the end of the tick that is being published */
     bool to_include;                   /* there are durable channels that are not read yet */
+    bool any_turned;                   /* there are channels whose `turned` is set */
     bool tick_open;                    /* in the middle of a tick: no channel can join */
     struct history history;
     struct tick_log ticks;
@@ -49,8 +53,11 @@ struct hub_state {
  * moment. */
 int64_t hub_retry_ms(const struct hub_state *state);
 
-/* What a `status` event says now. */
-static inline const char *hub_status(const struct hub_state *hub)
+/* What a `status` event says now to streams with these axes (cursor.h). */
+static inline const char *hub_status(const struct hub_state *hub, unsigned axes)
 {
-    return hub->database_up ? "{\"database\":\"up\"}" : "{\"database\":\"down\"}";
+    if (!hub->database_up)
+        return "{\"database\":\"down\"}";
+    return (axes & AXIS_DURABLE) && hub->durable_told ? "{\"database\":\"up\",\"durable\":\"down\"}"
+                                                      : "{\"database\":\"up\"}";
 }

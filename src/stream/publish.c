@@ -63,6 +63,17 @@ void hub_pass_on(struct hub *hub, struct channel *channel, struct event *event)
     event_unref(event);
 }
 
+/* Whoever can connect to the database plays the trigger of a durable channel, or there is a live one beside it. */
+static void ignore(struct hub *hub, struct channel *channel)
+{
+    hub->state.stats.notifications_ignored++;
+    if (channel->told_ignored)
+        return;
+    channel->told_ignored = true;
+    log_warn("notifications are ignored", log_text("channel", channel->name),
+             log_text("reason", "the channel is durable, and its events come from the log alone"));
+}
+
 void hub_publish(struct hub *hub, const char *channel_name, const char *payload, size_t payload_bytes, int sender)
 {
     struct channel *channel = registry_channel(&hub->registry, channel_name);
@@ -71,10 +82,13 @@ void hub_publish(struct hub *hub, const char *channel_name, const char *payload,
     /* Before anything else: a stream of this channel may begin before its rows come. */
     if (statement_begin(&hub->statement, sender, payload, payload_bytes))
         return;
-    /* Its last stream has left meanwhile, or its LISTEN is not confirmed yet; or whoever can connect to the database
-     * plays the trigger of a durable channel. */
-    if (!channel || !channel->listening || channel->durable)
+    /* Its last stream has left meanwhile, or its LISTEN is not confirmed yet. */
+    if (!channel || !channel->listening)
         return;
+    if (channel->durable) {
+        ignore(hub, channel);
+        return;
+    }
     hub_mark_outage(hub); /* the connection is new, and LISTEN in force again, before it is known to be up */
     struct json_slice whole = {payload, payload_bytes};
     int error = 0;

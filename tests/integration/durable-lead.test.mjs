@@ -93,5 +93,5 @@ test("streams go on without a gap, and without events of their own, while the le
         for (const stream of streams) assert.equal((await stream.messages(1, PATIENCE_MS))[0].json.data.version, version);
         await lead(gateways);
     }
-    assert.match(gateways.map(({ log }) => log).join(""), /database away reason="[^"]/, "the log says why");
+    assert.match(gateways.map(({ log }) => log).join(""), /database away session="\w+" reason="[^"]/, "the log says why");
 });

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
+import { define, install, put } from "./lib/changes.mjs";
 import { createDatabase, server } from "./lib/database.mjs";
 import { follow } from "./lib/follower.mjs";
 import { freePort, startGateway } from "./lib/gateway.mjs";
@@ -86,6 +87,36 @@ test("labels have fixed values: no channel, table or address becomes one", async
     assert.deepEqual((await names()).filter((name) => !before.includes(name)), []);
 });
 
+/** The alerts of durable channels, one after the other. Before, there were none of these channels, and no alert. */
+async function causeDurable(t, database, gateway, cause) {
+    await install(database);
+    await database.query("CREATE TABLE watched (id int PRIMARY KEY)");
+    await put(database, "watched", define("watched", { durable: true }));
+    const metric = (name, wanted) => until(async () => wanted(await gateway.metric(`tuplecast_durable_${name}`)), `durable_${name}`, DEADLINE_MS);
+    await metric("up", (value) => value === 1);
+    const stream = await subscribe(t, gateway.stream("watched_changes"));
+    await cause("NotificationsIgnored", async () => {
+        await database.query("INSERT INTO watched VALUES (1)");
+        await stream.next(({ name }) => name === "message", DEADLINE_MS);
+        await database.notify("watched_changes", "{}");
+    });
+    await cause("DurableUpkeepFails", () => database.query("ALTER FUNCTION tuplecast.retain RENAME TO retain_then"));
+    await database.query("ALTER FUNCTION tuplecast.retain_then RENAME TO retain");
+    // A log that is larger and older than it may be, as retain() says.
+    await database.query(`ALTER FUNCTION tuplecast.retain RENAME TO retain_then;
+        CREATE FUNCTION tuplecast.retain(i interval, b bigint, OUT bytes bigint, OUT oldest_age_s bigint, OUT has_more boolean) LANGUAGE sql AS $$ SELECT 1::bigint << 50, 1::bigint << 50, true $$;
+        GRANT ALL ON FUNCTION tuplecast.retain(interval, bigint) TO PUBLIC`);
+    await cause("DurableLogLarge", () => {});
+    await cause("DurableLogOld", () => {});
+    // The lead goes on, and gets no answer for a while.
+    const locker = await database.connect(t);
+    await locker.query("BEGIN; LOCK TABLE tuplecast.tick IN ACCESS EXCLUSIVE MODE");
+    await cause("DurableLag", () => {});
+    await locker.end();
+    await cause("DurableDown", () => database.query("ALTER TABLE tuplecast.tick ADD CONSTRAINT none CHECK (false) NOT VALID; INSERT INTO watched VALUES (2)"));
+    await cause("DurableNoLead", () => database.query("ALTER FUNCTION tuplecast.make_tick(bigint, text) RENAME TO make_tick_then"));
+}
+
 test("every alert fires when its cause is there, and none before; every panel of the dashboard shows something", async (t) => {
     const database = await createDatabase(t);
     const file = join(temporary(t), "tuplecast.conf");
@@ -161,6 +192,7 @@ test("every alert fires when its cause is there, and none before; every panel of
             assert.ok((await prometheus.query(query))?.length > 0, query);
         }
     follower.close();
+    await causeDurable(t, database, gateway, cause);
     await cause("DatabaseAway", async () => {
         t.after(() => server("start").catch(() => {}));
         await database.end();

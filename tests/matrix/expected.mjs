@@ -203,7 +203,8 @@ const GONE = "DELETE by UPDATE";
 function compareStatement(events, came, definition) {
     const kindOf = ({ type, op }) => (op && op !== type ? `${type} by ${op}` : type);
     const lanes = Object.groupBy(events, kindOf);
-    const movedInto = new Set(events.filter(({ part, type }) => part === "change" && type !== "DELETE").map(({ id }) => id));
+    // A row that is inserted has not moved: what is gone behind it is that row itself.
+    const movedInto = new Set(events.filter(({ part, type, op }) => part === "change" && (type === "UPDATE" || op)).map(({ id }) => id));
     const isNeeded = (event) => kindOf(event) !== GONE || !movedInto.has(event.id);
     let needed = events.filter(isNeeded).length;
     let taken = 0;
