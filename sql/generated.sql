@@ -39,7 +39,14 @@ CREATE OR REPLACE FUNCTION tuplecast.key_columns(relation oid) RETURNS text[]
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
+DECLARE
+    identity constant oid := CASE WHEN current_setting('transaction_isolation') NOT LIKE 'read %' THEN pg_get_replica_identity_index(relation) END;
 BEGIN
+    -- A transaction with an old snapshot sees the catalog as it was; this index is known as it is.
+    IF identity IS NOT NULL AND (SELECT relreplident = 'd' FROM pg_class WHERE oid = relation) THEN
+        RETURN ARRAY(SELECT (parse_ident(pg_get_indexdef(identity, k, false)))[1] FROM generate_series(1, 32) k
+                      WHERE pg_index_column_has_property(identity, k, 'orderable') ORDER BY k);
+    END IF;
     RETURN (SELECT ARRAY(SELECT attname::text FROM generate_series(0, i.indnkeyatts - 1) k JOIN pg_attribute ON attrelid = relation AND attnum = i.indkey[k] ORDER BY k)
               FROM (SELECT indnkeyatts, indkey FROM pg_index WHERE indrelid = relation AND (indisprimary OR indisreplident) AND indisvalid
                      ORDER BY indisprimary DESC LIMIT 1) i);
@@ -127,7 +134,7 @@ BEGIN
     WITH RECURSIVE base AS (
         SELECT attnum, tuplecast.name_now(relation, attnum, attname) AS name, atttypid AS type, atttypid AS declared, attlen AS length, false AS is_array
           FROM pg_attribute
-         WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped AND attgenerated <> 'v' AND (wanted IS NULL OR attname = ANY (wanted))
+         WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped AND attgenerated <> 'v' AND (wanted IS NULL OR tuplecast.name_now(relation, attnum, attname) = ANY (wanted))
         UNION ALL
         SELECT b.attnum, b.name, CASE t.typtype WHEN 'd' THEN t.typbasetype ELSE t.typelem END, b.declared, b.length, b.is_array OR t.typtype <> 'd'
           FROM base b JOIN pg_type t ON t.oid = b.type

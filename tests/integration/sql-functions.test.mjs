@@ -252,6 +252,24 @@ describe("a table is altered", () => {
             const event = (type, pk, a) => ["public", `${table}_now`, type, pk, a ? { pk, a } : null];
             assert.deepEqual(brief(await listener.events()), [event("INSERT", 1, "a"), event("DELETE", 1), event("UPDATE", 7, "a"), event("INSERT", 2, "b")]);
         });
+
+    for (const [what, alter, expected] of [
+        ["a listed column", "ALTER TABLE %t RENAME a TO b", [{ id: 1 }, 1]],
+        ["the key", "ALTER TABLE %t DROP CONSTRAINT %t_pkey, ADD PRIMARY KEY (id, a)", [{ id: 1, a: "x" }, { id: 1, a: "x" }]],
+    ])
+        test(`by somebody else, in a transaction that does not see it: ${what}, with \`columns\``, async (t) => {
+            const table = `unseen_${what.split(" ").at(-1)}`;
+            await database.query(`CREATE TABLE ${table} (id integer PRIMARY KEY, a text NOT NULL)`);
+            await put(database, table, define(table, { columns: ["id", "a"], operations: ["INSERT"] }));
+            const listener = await Listener.open(t, database, `${table}_changes`);
+            const writer = await database.connect(t);
+            await writer.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
+            await writer.query("SELECT count(*) FROM pg_class");
+            await database.query(alter.replaceAll("%t", table));
+            await writer.query(`INSERT INTO ${table} VALUES (1, 'x'); COMMIT`);
+            const [{ data, id }] = await listener.events();
+            assert.deepEqual([data, id], expected);
+        });
 });
 
 describe("functions", () => {
