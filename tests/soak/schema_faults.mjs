@@ -2,8 +2,9 @@
 // is the gateways that are hit.
 
 import { put, TOKEN } from "../integration/lib/bank.mjs";
+import { sleep } from "../integration/lib/proc.mjs";
 import { until } from "../integration/lib/until.mjs";
-import { endOurSessions, OUTAGE, storm } from "./ways.mjs";
+import { endOurSessions, forgeEvents, OUTAGE, storm } from "./ways.mjs";
 import { setUp } from "./world.mjs";
 
 const DURABLE_DOWN = "durable: status down, changes come later";
@@ -30,12 +31,19 @@ const RIGHTS = [
         heal: grantAgain,
     },
     {
-        name: "rights: taken from the gateways, which have to connect anew, 4 s",
-        cost: BOTH,
+        name: "rights: taken from the gateways, while these and clients connect anew, and events are forged, 4 s",
+        cost: `${BOTH}; live: gap restart on another gateway`,
         lastS: 4,
-        async inject({ database, gatewayRole }) {
+        async inject({ database, gatewayRole, fleet, strangers }) {
             await database.query(revokeAll(gatewayRole));
             await endOurSessions(database);
+            await fleet.all("cut", { share: 0.25 });
+            const forger = await strangers.connect();
+            for (let times = 0; times < 5; times++) {
+                await forgeEvents(forger);
+                await sleep(300);
+            }
+            await forger.end();
         },
         heal: grantAgain,
     },

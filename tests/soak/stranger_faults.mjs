@@ -1,7 +1,7 @@
 // What somebody does who can log in, and nothing else.
 
 import { lead } from "../integration/lib/bank.mjs";
-import { NOTHING, storm } from "./ways.mjs";
+import { forgeEvents, NOTHING, storm } from "./ways.mjs";
 
 const whose = ({ strangers }) => strangers;
 
@@ -60,13 +60,7 @@ export default [
         name: "stranger: forges events on durable channels, 4 s",
         cost: NOTHING,
         lastS: 4,
-        ...storm(async (client) => {
-            await client.query(
-                `SELECT pg_notify(t || '_changes', concat('{"table":"', t, '","type":"UPDATE","id":1,"data":{"id":1,"version":', n, ',"signed":"forged"}}'))
-                 FROM unnest('{accounts,orders}'::text[]) t, generate_series(1, 100) n`,
-            );
-            await client.query(`SELECT pg_notify('bulk_changes', concat('{"table":"bulk","type":"INSERT","id":', n, ',"data":{"n":', n, '}}')) FROM generate_series(1, 100) n`);
-        }, whose),
+        ...storm(forgeEvents, whose),
     },
     {
         name: "stranger: forges what gateways tell each other, 4 s",

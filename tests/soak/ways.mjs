@@ -13,6 +13,15 @@ export function endOurSessions(database) {
     return database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${OURS}`);
 }
 
+/** Notifications that look like events of the durable channels; as such they must never arrive. */
+export async function forgeEvents(client) {
+    await client.query(
+        `SELECT pg_notify(t || '_changes', concat('{"table":"', t, '","type":"UPDATE","id":1,"data":{"id":1,"version":', n, ',"signed":"forged"}}'))
+         FROM unnest('{accounts,orders}'::text[]) t, generate_series(1, 100) n`,
+    );
+    await client.query(`SELECT pg_notify('bulk_changes', concat('{"table":"bulk","type":"INSERT","id":', n, ',"data":{"n":', n, '}}')) FROM generate_series(1, 100) n`);
+}
+
 /** Statements in one transaction that is left open until heal. */
 export function holdOpen(...statements) {
     return {
