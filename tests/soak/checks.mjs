@@ -35,12 +35,21 @@ class Sequence {
     /** Returns how many were left out, announced. */
     take(number) {
         const missing = number - this.last - 1;
+        if (!Number.isInteger(number)) {
+            this.complaints.add(`${this.name}: an event without a number`);
+            return 0;
+        }
         if (missing < 0) this.complaints.add(`${this.name}: ${number} after ${this.last}`);
         else if (missing > 0 && !this.announced) this.complaints.add(`${this.name}: ${number} after ${this.last}, and no gap`, missing);
         const excused = missing > 0 && this.announced ? missing : 0;
         this.last = number;
         this.announced = false;
         return excused;
+    }
+
+    /** Something that does not tell its number: the next one, unless a gap stands before it, which may have any size. */
+    takeNext() {
+        if (!this.announced) this.last++;
     }
 
     /** At the end, when all was calm and something more was written: it must have come to the end of what there is. */
@@ -61,9 +70,10 @@ export class CountedCheck {
         this.sequence = new Sequence(channel, complaints);
     }
 
-    take({ type, data }) {
+    take({ type, id, data }) {
         if (type === "TRUNCATE") return; // takes the rows away, not the numbers
-        this.excused += this.sequence.take(Number(data.n));
+        if (!data && id === null) this.sequence.takeNext();
+        else this.excused += this.sequence.take(Number(data ? data.n : id)); // of a row that was cut, its key tells
         this.delivered++;
     }
 
@@ -102,11 +112,15 @@ export class RowsCheck {
         return sequence;
     }
 
-    take({ data }) {
-        const { id, version } = data;
+    take({ id, data, cut }) {
         if (this.ids && !this.ids.includes(id)) this.complaints.add(`${this.channel} ${id}: not asked for`);
-        this.excused += this.#sequence(id).take(version);
         this.delivered++;
+        if (!data) {
+            if (!cut?.includes("data")) this.complaints.add(`${this.channel} ${id}: neither a row nor a word why`);
+            this.#sequence(id).takeNext();
+            return;
+        }
+        this.excused += this.#sequence(id).take(data.version);
         // The changes of a transaction stand together. What is behind the name of it only makes the row larger.
         const [signed] = data.signed.split("-");
         if (signed === this.#signed) return;

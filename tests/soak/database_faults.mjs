@@ -6,51 +6,8 @@ import { put, TOKEN } from "../integration/lib/bank.mjs";
 import { server } from "../integration/lib/database.mjs";
 import { sleep } from "../integration/lib/proc.mjs";
 import { until } from "../integration/lib/until.mjs";
+import { endOurSessions, holdOpen, NOTHING, OURS, OUTAGE, storm, WAITING } from "./ways.mjs";
 import { insertBulk, makeNoise } from "./writers.mjs";
-
-const OUTAGE = "live: gap outage; durable: nothing";
-const WAITING = "changes come later";
-const NOTHING = "nothing";
-
-const OURS = "datname = current_database() AND application_name = 'tuplecast'";
-
-/** Statements in one transaction that is left open until heal. */
-function holdOpen(...statements) {
-    return {
-        async inject({ database }) {
-            const client = await database.connect();
-            await client.query("BEGIN");
-            for (const statement of statements) await client.query(statement);
-            return client;
-        },
-        heal: (_, client) => client.end(),
-    };
-}
-
-/** Runs step(client, ms since the start) again and again until heal; what fails is tried again. */
-function storm(step) {
-    return {
-        inject({ database }) {
-            const state = { stopped: false };
-            const run = async () => {
-                const client = await database.connect();
-                const from = performance.now();
-                while (!state.stopped) {
-                    await client.query("SET lock_timeout = '1s'");
-                    await step(client, performance.now() - from).catch(() => client.query("ROLLBACK"));
-                    await sleep(20);
-                }
-                await client.end();
-            };
-            state.done = run();
-            return state;
-        },
-        async heal(_, state) {
-            state.stopped = true;
-            await state.done;
-        },
-    };
-}
 
 /** Its children notice one after the other; until the last one is gone no server can be started. */
 async function killPostmaster() {
@@ -81,7 +38,7 @@ const AWAY = [
         cost: OUTAGE,
         async inject({ database }) {
             for (let times = 0; times < 3; times++) {
-                await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${OURS}`);
+                await endOurSessions(database);
                 await sleep(700);
             }
         },
@@ -94,7 +51,7 @@ const AWAY = [
             const clients = [];
             const open = async () => clients.push(await root.connect()) < 120;
             while (await open().catch(() => false));
-            await database.query(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE ${OURS}`).catch(() => {});
+            await endOurSessions(database).catch(() => {});
             while (await open().catch(() => false));
             return clients;
         },
@@ -183,14 +140,6 @@ const LOCKS = [
         lastS: 6,
         ...holdOpen("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM accounts", "SELECT pg_current_xact_id()"),
     },
-    {
-        name: "transaction: a huge one, 100,000 rows",
-        cost: WAITING,
-        async inject({ database }) {
-            const client = await database.connect();
-            await insertBulk(client, 100_000).finally(() => client.end());
-        },
-    },
 ];
 
 const LOAD = [
@@ -200,17 +149,6 @@ const LOAD = [
         cost: "the flooded channel may lag",
         lastS: 4,
         ...storm((client) => makeNoise(client, 1000)),
-    },
-    {
-        name: "notify: forged events on a durable channel, 4 s",
-        cost: NOTHING,
-        lastS: 4,
-        ...storm((client) =>
-            client.query(
-                `SELECT pg_notify('accounts_changes', '{"table":"accounts","type":"UPDATE","id":1,"data":{"id":1,"version":' || n || ',"signed":"forged"}}')
-                 FROM generate_series(1, 200) n`,
-            ),
-        ),
     },
     {
         name: "notify: a listener that never reads fills the queue, 6 s",

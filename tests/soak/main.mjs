@@ -14,7 +14,7 @@ const { values } = parseArgs({
         every: { type: "string", default: "30" },
         seed: { type: "string", default: String(Math.floor(Math.random() * 1e6)) },
         readers: { type: "string", default: "240" },
-        only: { type: "string" },
+        only: { type: "string", multiple: true },
         report: { type: "string" },
     },
 });
@@ -27,10 +27,10 @@ const t = { name: "soak", after: (step) => steps.push(step) };
 let status = 1;
 try {
     const world = await World.open(t, { seed, readers: Number(values.readers), namespace: process.env.TUPLECAST_SOAK_NAMESPACE });
-    const wanted = FAULTS.filter(({ name }) => !values.only || name.includes(values.only));
+    const wanted = FAULTS.filter(({ name }) => !values.only || values.only.some((text) => name.includes(text)));
     const left = wanted.map((fault) => [fault, lacks(world, fault)]).filter(([, lack]) => lack);
     const faults = wanted.filter((fault) => !lacks(world, fault));
-    if (faults.length === 0) throw new Error(`no fault that can be done here has "${values.only}" in its name: see --list`);
+    if (faults.length === 0) throw new Error(`no fault that can be done here has "${values.only?.join('" or "')}" in its name: see --list`);
     const how = `\`scripts/soak --minutes ${values.minutes} --every ${values.every} --seed ${seed} --readers ${values.readers}\`: three gateways, ${world.fleet.size} readers, half of them through HAProxy.`;
     console.log(`${how}\n${faults.length} faults to draw from, ${left.length} cannot be done here.\n`);
     const say = ({ fault, tookS, recoveredS, excused, gaps, problems }, ms) =>

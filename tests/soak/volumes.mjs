@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { server } from "../integration/lib/database.mjs";
 
 const execute = promisify(execFile);
-const SIZE = "768m";
+const SIZE = "1536m"; // an hour's log, and huge transactions
 
 /** namespace: the folder in which scripts/soak has mounted the volumes `wal` and `log`. Restarts the server with its WAL there. */
 export async function openVolumes(namespace) {

@@ -3,6 +3,8 @@
 //   gateway 0   with a malloc that can be made to fail; may be killed
 //   gateway 1   with a clock that can be put, and a relay to its database; may be killed
 //   gateway 2   as it is; never killed, so that its memory tells something
+//
+// The gateways have a role with the rights of grant_gateway and no others, so that these can be taken from it. Triggers are put by a superuser.
 
 import { execFile } from "node:child_process";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -13,6 +15,7 @@ import { openBank, put, TABLES, Writers } from "../integration/lib/bank.mjs";
 import { startCutter } from "../integration/lib/cutter.mjs";
 import { createDatabase, Database, server } from "../integration/lib/database.mjs";
 import { failingMalloc, skip as mallocIsTaken } from "../integration/lib/failing_malloc.mjs";
+import { run } from "../integration/lib/gateway.mjs";
 import { startHaproxy } from "../integration/lib/haproxy.mjs";
 import { until } from "../integration/lib/until.mjs";
 import { fakeClock } from "./clock.mjs";
@@ -42,6 +45,16 @@ const SHAPES = [
     { of100: 2, counted: ["bulk_changes"], durable: ["bulk_changes"] },
 ];
 
+/** More servers. Where no server is at hand, as for a list of the faults, this cannot be had. */
+export const servers = () => import("../integration/lib/servers.mjs");
+
+/** Runs `tuplecast setup`; resolves with what it says. */
+export async function setUp(database) {
+    const { code, stdout, stderr } = await run(["setup"], database.env, PATIENCE_MS);
+    if (code !== 0) throw new Error(`setup: ${stderr}`);
+    return stdout;
+}
+
 /** A configuration file's text. */
 export function configurationText(more = {}) {
     const groups = { ...CONFIGURATION };
@@ -60,7 +73,9 @@ export class World {
         world.network = await openNetwork(t, namespace);
         world.root = new Database(process.env.PGDATABASE);
         t.after(() => world.root.end());
+        world.dumps = !(await servers()).noDump;
         world.database = await createDatabase(t);
+        await world.#makeRoles();
         await world.#openGateways(t);
         await world.volumes?.moveLog(world.database);
         world.front = await startHaproxy(t, world.gateways, PATIENCE_MS);
@@ -70,13 +85,25 @@ export class World {
         return world;
     }
 
+    async #makeRoles() {
+        const { name } = this.database;
+        this.gatewayRole = `gateway_${name}`;
+        const stranger = `stranger_${name}`;
+        await setUp(this.database);
+        await this.database.query(`CREATE ROLE ${this.gatewayRole} LOGIN; CREATE ROLE ${stranger} LOGIN`);
+        await this.database.query("SELECT tuplecast.grant_gateway($1)", [this.gatewayRole]);
+        /** As somebody sees it who can log in, and nothing else. */
+        this.strangers = new Database(name, { PGUSER: stranger });
+    }
+
     async #openGateways(t) {
         const port = Number(process.env.TUPLECAST_TEST_PGTCP);
         this.postgresPort = port || undefined;
         if (port) this.relay = await startCutter(t, port);
         if (!mallocIsTaken) this.malloc = await failingMalloc(t);
         this.clock = await fakeClock(this.dir);
-        const tcp = port ? { PGHOST: "127.0.0.1" } : {};
+        const roles = { PGUSER: this.gatewayRole, TUPLECAST_TRIGGERS_DATABASE: `dbname=${this.database.name} user=${process.env.PGUSER}` };
+        const tcp = { ...roles, ...(port && { PGHOST: "127.0.0.1" }) };
         const settings = [
             { ...tcp, ...this.malloc?.env, FAILING_MALLOC_EXCEPT: "/libpq." },
             { ...tcp, ...(port && { PGPORT: String(this.relay.port) }), ...this.clock?.env },

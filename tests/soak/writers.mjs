@@ -9,16 +9,21 @@ const WRITERS = 4;
 const FILLER = "-".repeat(400);
 
 /** The first of `count` new numbers of a channel, in the transaction of this client. */
-async function take(client, channel, count) {
+export async function take(client, channel, count) {
     const { rows } = await client.query("UPDATE counter SET n = n + $2 WHERE name = $1 RETURNING n", [channel, count]);
     return Number(rows[0].n) - count + 1;
 }
 
-/** Inserts so many rows into `bulk`, in one transaction. */
-export async function insertBulk(client, count) {
+/** Inserts so many rows into `bulk`, in a transaction that stays open. */
+export async function beginBulk(client, count) {
     await client.query("BEGIN");
     const first = await take(client, "bulk_changes", count);
     await client.query("INSERT INTO bulk SELECT n FROM generate_series($1::bigint, $2::bigint) n", [first, first + count - 1]);
+}
+
+/** The same, in one that is committed. */
+export async function insertBulk(client, count) {
+    await beginBulk(client, count);
     await client.query("COMMIT");
 }
 

@@ -19,16 +19,16 @@ export function server(action) {
 export class Database {
     #client; // a promise
 
-    /** server: the environment that leads to another one than that of scripts/with-postgres. */
-    constructor(name, server = {}) {
+    /** more: the environment that leads to another server than that of scripts/with-postgres, or has another role in PGUSER. */
+    constructor(name, more = {}) {
         this.name = name;
         /** What makes a program use this database. */
-        this.env = { ...server, PGDATABASE: name };
+        this.env = { ...more, PGDATABASE: name };
     }
 
     /** A connection of its own, ended with the test. */
     async connect(t) {
-        const client = new pg.Client({ database: this.name, host: this.env.PGHOST, port: this.env.PGPORT, client_encoding: "UTF8", types: TEXT_ONLY });
+        const client = new pg.Client({ database: this.name, host: this.env.PGHOST, port: this.env.PGPORT, user: this.env.PGUSER, client_encoding: "UTF8", types: TEXT_ONLY });
         client.on("error", () => {}); // the server went away: the next query says so
         await client.connect();
         t?.after(() => client.end().catch(() => {}));

@@ -79,7 +79,19 @@ class Server {
         // However the test ends, the kernel sees to it that no server outlives it.
         this.child = spawn("setpriv", [...(await asOwner()), "--pdeathsig", "KILL", path.join(BIN, "postgres"), "-D", this.data, ...args], { cwd: "/", stdio: "ignore" });
         this.ended = new Promise((resolve) => this.child.on("close", resolve));
-        await until(() => this.database("postgres").value("SELECT 1").catch(() => false), "the server's start", PATIENCE_MS);
+        await this.#until("SELECT 1", "1", "the server's start");
+    }
+
+    /** Waits until the server answers so, by one session, which is opened anew when it was lost. */
+    async #until(question, wanted, what, values) {
+        const control = this.database("postgres");
+        let answer;
+        const ask = async () => (answer = await control.value(question, values).catch(({ message }) => message)) === wanted;
+        try {
+            await until(ask, () => `${what}; it answers ${answer}`, PATIENCE_MS);
+        } finally {
+            await control.end();
+        }
     }
 
     database(name) {
@@ -98,6 +110,8 @@ class Server {
     async freeze() {
         const { pid } = this.child;
         process.kill(pid, "SIGSTOP");
+        // Until then it may be in the midst of starting a process.
+        await until(async () => /^State:\s+T/m.test(await readFile(`/proc/${pid}/status`, "utf8")), "a postmaster that stands still", PATIENCE_MS);
         const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
         this.frozen = [pid, ...children.trim().split(" ").map(Number)];
         signalAll(this.frozen, "SIGSTOP");
@@ -108,8 +122,8 @@ class Server {
         const control = this.database("postgres");
         await control.query("ALTER SYSTEM SET synchronous_standby_names = '*'");
         await control.query("SELECT pg_reload_conf()");
-        await until(async () => (await control.value("SELECT max(sync_state) FROM pg_stat_replication")) === "sync", "the synchronous standby", PATIENCE_MS);
         await control.end();
+        await this.#until("SELECT max(sync_state) FROM pg_stat_replication", "sync", "the synchronous standby");
         return standby;
     }
 
@@ -121,7 +135,7 @@ class Server {
 
     async caughtUp(primary) {
         const position = await primary.value("SELECT pg_current_wal_lsn()");
-        await until(async () => (await this.database("postgres").value("SELECT pg_last_wal_replay_lsn() >= $1", [position])) === "t", "the standby", PATIENCE_MS);
+        await this.#until("SELECT pg_last_wal_replay_lsn() >= $1", "t", "the standby", [position]);
     }
 
     /** Gets nothing new from the primary any more. */
@@ -129,7 +143,8 @@ class Server {
         const control = this.database("postgres");
         await control.query("ALTER SYSTEM SET primary_conninfo = ''");
         await control.query("SELECT pg_reload_conf()");
-        await until(async () => (await control.value("SELECT count(*) FROM pg_stat_wal_receiver")) === "0", "the end of its connection", PATIENCE_MS);
+        await control.end();
+        await this.#until("SELECT count(*) FROM pg_stat_wal_receiver", "0", "the end of its connection");
     }
 
     /** By pg_upgrade, from its version to the same one: the server becomes another one, with the same data. */
@@ -143,8 +158,10 @@ class Server {
     }
 
     async promote() {
-        await this.database("postgres").query("SELECT pg_promote()");
-        await until(async () => (await this.database("postgres").value("SELECT pg_is_in_recovery()")) === "f", "the promotion", PATIENCE_MS);
+        const control = this.database("postgres");
+        await control.query("SELECT pg_promote()");
+        await control.end();
+        await this.#until("SELECT pg_is_in_recovery()", "f", "the promotion");
     }
 }
 
