@@ -204,7 +204,7 @@ function compareStatement(events, came, definition) {
     const kindOf = ({ type, op }) => (op && op !== type ? `${type} by ${op}` : type);
     const lanes = Object.groupBy(events, kindOf);
     // A row that is inserted has not moved: what is gone behind it is that row itself.
-    const movedInto = new Set(events.filter(({ part, type, op }) => part === "change" && (type === "UPDATE" || op)).map(({ id }) => id));
+    const movedInto = new Set(events.filter(({ part, type, op, id }) => part === "change" && (type === "UPDATE" || op) && id !== "null").map(({ id }) => id));
     const isNeeded = (event) => kindOf(event) !== GONE || !movedInto.has(event.id);
     let needed = events.filter(isNeeded).length;
     let taken = 0;
