@@ -52,6 +52,7 @@ static void streams(struct buffer *out, const struct stream_stats *stats)
     gauge(out, "feeds", "Distinct selections that are encoded.", (double)stats->feeds);
     gauge(out, "memory_bytes", "Memory of remembered events.", (double)stats->memory_bytes);
     gauge(out, "feed_bytes", "Encoded events that wait to be sent.", (double)stats->feed_bytes);
+    gauge(out, "durable_history_bytes", "Pages of history that are kept.", (double)stats->history_bytes);
     counter(out, "events_published_total", "Events taken in.", stats->events_published);
     counter(out, "events_rejected_total", "Events that could not be taken in; a gap was announced.",
             stats->events_rejected);

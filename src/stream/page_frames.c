@@ -44,10 +44,8 @@ const struct page_frames *page_frames_get(struct history_page *page, const struc
     if (page->event_count == 0 || feed->subscriber_count < 2 || feed->axes != AXIS_DURABLE)
         return NULL;
     page->frames = make(page, feed);
-    if (page->frames) {
-        page->bytes += buffer_size(&page->frames->bytes);
-        page->history->bytes += buffer_size(&page->frames->bytes);
-    }
+    if (page->frames)
+        history_count_bytes(page, buffer_size(&page->frames->bytes) + page->event_count * sizeof(*page->frames->ends));
     return page->frames;
 }
 
