@@ -7,25 +7,25 @@
  *        ^           |
  *        +- FAILED <-+
  *
- *   WANTED   Streams hang on it, or it lies ahead of one that is being read. It begins at the lowest of their places:
- *            a lower one that comes moves its beginning down. It ends where the next page begins, or after
+ *   WANTED   Streams hang on it, or it lies behind another one that streams hang on. It begins at the lowest of their
+ *            places: a lower one that comes moves its beginning down. It ends where the next page begins, or after
  *            HISTORY_PAGE_EVENTS. history_ask() alone asks for it.
- *   READING  The reader has it. Streams whose place it may cover go on to hang on it.
+ *   READING  The reader has it. Streams whose places it may cover still come to hang on it.
  *   READY    It has all events behind `start` up to `end`, for good. When it is shorter than its streams hoped for,
- * those that it does not cover hang on another one when it is their turn. FAILED   history_retry() makes it WANTED
- * again, with the streams that hang on it.
+ *            those that it does not cover hang on another one when it is their turn.
+ *   FAILED   history_retry() makes it WANTED again, with the streams that hang on it.
  *
  * What must hold:
  *
- *   - A stream that is catching up from the log, and could be sent something, hangs on one page (`streams`): the one
- * that it waits for or reads. Nobody walks over the others: a page serves its own streams.
- *   - A page with streams is not dropped. One whose socket is full hangs on none, so a slow client keeps no page; it
+ *   - A stream that is caught up from the log, and can be sent something, hangs on one page (`streams`): the one that
+ *     it waits for or reads. Nobody walks over the others: a page serves its own streams.
+ *   - A page with streams is not dropped. Who has a full socket hangs on none, so a slow client keeps no page; it
  *     looks for one again when it can go on.
  *   - Pages of a series are asked for in rising order, from where the last one began, and then from the lowest again;
- *     and as soon as one comes, the next is wanted at its end. So a crowd that comes back with as many places as
- * streams meets where pages end, and goes on together. Who comes while others read, and begins where nothing is kept or
- *     being read, waits a moment for those that come with it. So each part of the log is read once for those that came
- *     first, and once for those that came behind them, unless it is kept.
+ *     and as soon as one comes, the next is wanted at its end. So a crowd that comes back with as many places as it
+ *     has streams meets where pages end, and goes on together. Who comes while others read, and begins where nothing
+ *     is kept or being read, waits a moment for those that come with it. So each part of the log is read once for
+ *     those that came first, and, unless it is kept, once for those that came behind them.
  *   - Pages take bytes_max, and what is being read; without room none is asked for before another one can be dropped.
  *
  * A place that a client claims is judged first, since only the database knows all places that there are: many at once,
