@@ -184,26 +184,35 @@ static void read_ahead(const struct subscriber *subscriber, struct history_page 
         history_want_next(page);
 }
 
-/* The page's events, up to bytes_max, as many as may be looked at. Returns whether that was the rest of it. */
-static bool take_page(struct subscriber *subscriber, struct history_page *page, struct filling *filling)
+/* The page's events as the feed's streams share them. Returns whether that was the rest of it. */
+static bool take_frames(struct subscriber *subscriber, struct history_page *page, struct filling *filling)
 {
     size_t bytes_max = subscriber->feed->hub->options.catch_up_bytes;
-    const struct page_frames *frames = page_frames_get(page, subscriber->feed);
     size_t i = history_index(page, subscriber->durable.number);
     uint64_t count;
 
     while (i < page->event_count) {
+        if (buffer_size(subscriber->own) >= bytes_max ||
+            !page_frames_reach(page, subscriber->feed, i, &filling->seen_left))
+            return false;
+        i = page_frames_append(page->frames, i, subscriber->own, bytes_max, &count);
+        subscriber->durable = page->events[i - 1]->durable;
+        subscriber->feed->hub->stats.events_sent += count;
+    }
+    return true;
+}
+
+/* The page's events, up to bytes_max, as many as may be looked at. Returns whether that was the rest of it. */
+static bool take_page(struct subscriber *subscriber, struct history_page *page, struct filling *filling)
+{
+    size_t bytes_max = subscriber->feed->hub->options.catch_up_bytes;
+
+    if (page_frames_get(page, subscriber->feed))
+        return take_frames(subscriber, page, filling);
+    for (size_t i = history_index(page, subscriber->durable.number); i < page->event_count; i++) {
         if (buffer_size(subscriber->own) >= bytes_max || filling->seen_left-- <= 0)
             return false;
-        if (frames) {
-            i = page_frames_append(frames, page, i, subscriber->own, bytes_max, &count);
-            subscriber->durable = page->events[i - 1]->durable;
-            subscriber->feed->hub->stats.events_sent += count;
-            if (i < page->event_count)
-                return false;
-        } else {
-            take_event(subscriber, page->events[i++]);
-        }
+        take_event(subscriber, page->events[i]);
     }
     return true;
 }
