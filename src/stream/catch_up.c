@@ -224,7 +224,7 @@ static bool read_history(struct subscriber *subscriber, struct filling *filling)
     struct history *history = &feed->hub->history;
 
     subscriber->waits = true;
-    filling->next = &history->unjudged;
+    filling->next = history_judges(history, &subscriber->durable);
     if (!subscriber->verified)
         return false;
     if (!feed->history)

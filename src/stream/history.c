@@ -429,6 +429,11 @@ const struct history_place *history_place_of(const struct history *history, cons
     return i < places->count && compare(&places->entries[i].place, place) == 0 ? &places->entries[i] : NULL;
 }
 
+struct subscriber_list *history_judges(struct history *history, const struct durable_position *place)
+{
+    return history->places.asked && history_place_of(history, place) ? &history->places.streams : &history->unjudged;
+}
+
 static void add_place(struct history *history, const struct durable_position *place)
 {
     struct history_places *places = &history->places;

@@ -87,7 +87,7 @@ struct history_series {
 
 TAILQ_HEAD(history_series_list, history_series);
 
-enum { HISTORY_PLACES_MAX = 256, HISTORY_PLACES_STREAMS_MAX = 1024 };
+enum { HISTORY_PLACES_MAX = 512, HISTORY_PLACES_STREAMS_MAX = 1024 };
 
 /* Places that are judged together. */
 struct history_places {
@@ -148,6 +148,8 @@ void history_ask(struct history *history);
 void history_retry(struct history *history);  /* what failed is wanted again */
 void history_forget(struct history *history); /* all pages are of a history that is no more */
 
+/* Where a stream waits for the verdict on its place. */
+struct subscriber_list *history_judges(struct history *history, const struct durable_position *place);
 /* The verdict on a place, of those that on_places tells; NULL: it was not among them. */
 const struct history_place *history_place_of(const struct history *history, const struct durable_position *place);
 

@@ -215,6 +215,44 @@ static void who_leaves_while_waiting_leaves_nothing_behind(void **state)
     assert_int_equal(count_events(f.clients[299]), 700);
 }
 
+static void a_status_reaches_who_waits_for_a_page(void **state)
+{
+    (void)state;
+    fill_log(500);
+    struct client *unjudged = come_behind(100, NULL), *waiting = come_behind(200, NULL);
+    settle();
+    database_down();
+    settle();
+    assert_story(unjudged, "down");
+    answer_places();
+    settle();
+    assert_int_equal(d.request_count, 1);
+    database_up();
+    settle();
+    assert_story(waiting, "down up");
+    settle_with_history();
+    assert_int_equal(count_events(unjudged), 400);
+    assert_int_equal(count_events(waiting), 300);
+}
+
+static void who_is_ahead_is_woken_when_its_place_is_reached(void **state)
+{
+    (void)state;
+    fill_log(500);
+    snprintf(d.nonce, sizeof(d.nonce), "ahead0");
+    write_log("aaaa");
+    struct client *first = come_behind(502, NULL), *second = come_behind(504, NULL);
+    settle_with_history();
+    read_tick(500);
+    settle();
+    assert_int_equal(count_events(first), 2);
+    assert_story(second, "ready");
+    tick("a");
+    settle();
+    assert_int_equal(count_events(first), 3);
+    assert_int_equal(count_events(second), 1);
+}
+
 static void a_client_that_does_not_read_keeps_no_page(void **state)
 {
     (void)state;
@@ -246,6 +284,8 @@ int main(void)
         HISTORY_TEST(a_page_that_fails_is_read_again_for_those_that_wait),
         HISTORY_TEST(pages_of_a_history_that_is_no_more_are_not_read),
         HISTORY_TEST(who_leaves_while_waiting_leaves_nothing_behind),
+        HISTORY_TEST(a_status_reaches_who_waits_for_a_page),
+        HISTORY_TEST(who_is_ahead_is_woken_when_its_place_is_reached),
         HISTORY_TEST(a_client_that_does_not_read_keeps_no_page),
     };
 
