@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVENTS_SEEN_PER_FILL = 1024 }; /* a filter may drop most of them: bounds the work of one turn */
+enum {
+    EVENTS_SEEN_PER_FILL = 1024, /* a filter may drop most of them: bounds the work of one turn */
+    MARKS_PER_EVENT = 32,        /* so many are looked at in the time that an event takes */
+};
 
 static struct cursor place_of(const struct subscriber *subscriber)
 {
@@ -210,8 +213,13 @@ static bool take_page(struct subscriber *subscriber, struct history_page *page, 
     if (page_frames_get(page, subscriber->feed))
         return take_frames(subscriber, page, filling);
     for (size_t i = history_index(page, subscriber->durable.number); i < page->event_count; i++) {
-        if (buffer_size(subscriber->own) >= bytes_max || filling->seen_left-- <= 0)
+        if (buffer_size(subscriber->own) >= bytes_max || filling->seen_left <= 0)
             return false;
+        size_t next = history_next_marked(page, i, subscriber->feed->id_marks);
+        filling->seen_left -= 1 + (int)((next - i) / MARKS_PER_EVENT);
+        if (next == page->event_count)
+            break;
+        i = next;
         take_event(subscriber, page->events[i]);
     }
     return true;

@@ -35,6 +35,7 @@ struct feed *feed_new(struct hub_state *hub, char *key, struct selection *select
     }
     feed->key = key;
     feed->selection = *selection;
+    feed->id_marks = selection_id_marks(selection);
     *selection = (struct selection){0};
     feed_find_axes(feed);
     hub->stats.feeds++;

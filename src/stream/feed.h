@@ -18,6 +18,7 @@ struct feed {
     struct hub_state *hub;
     uint64_t serial; /* unlike that of any other feed, ever */
     struct selection selection;
+    uint64_t id_marks;                 /* selection_id_marks() */
     struct channel **channels;         /* lent; as many as selection.channels, in the same order */
     struct text_list durable_channels; /* the names of the durable ones; its texts are the selection's */
     struct history_series *history;    /* the log's pages of those; NULL as long as nobody needed them */

@@ -1,9 +1,11 @@
 #include "stream/history.h"
 
 #include "stream/page_frames.h"
+#include "stream/selection.h"
 #include "stream/subscriber.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,9 +78,11 @@ static void drop_events(struct history_page *page)
     for (size_t i = 0; i < page->event_count; i++)
         event_unref(page->events[i]);
     free(page->events);
+    free(page->id_marks);
     page_frames_free(page->frames);
     page->series->history->bytes -= page->bytes;
     page->events = NULL;
+    page->id_marks = NULL;
     page->frames = NULL;
     page->event_count = page->event_capacity = page->bytes = 0;
 }
@@ -529,6 +533,32 @@ void history_count_bytes(struct history_page *page, size_t bytes)
     page->series->history->bytes += bytes;
 }
 
+size_t history_next_marked(const struct history_page *page, size_t index, uint64_t marks)
+{
+    while (index < page->event_count && !(marks >> page->id_marks[index] & 1))
+        index++;
+    return index;
+}
+
+/* Room for another event. 0 or -ENOMEM. */
+static int make_room_for_event(struct history_page *page)
+{
+    size_t capacity = page->event_capacity ? page->event_capacity * 2 : 16;
+
+    if (page->event_count < page->event_capacity)
+        return 0;
+    struct event **events = realloc(page->events, capacity * sizeof(struct event *));
+    if (events)
+        page->events = events;
+    unsigned char *marks = realloc(page->id_marks, capacity);
+    if (marks)
+        page->id_marks = marks;
+    if (!events || !marks)
+        return -ENOMEM;
+    page->event_capacity = capacity;
+    return 0;
+}
+
 void hub_history_verdict(struct history_page *page, enum history_verdict verdict,
                          const struct durable_position *resumed)
 {
@@ -547,21 +577,16 @@ void hub_history_event(struct history_page *page, const struct durable_position 
         page->broken = true;
         return;
     }
-    if (page->event_count == page->event_capacity) {
-        size_t capacity = page->event_capacity ? page->event_capacity * 2 : 16;
-        struct event **events = realloc(page->events, capacity * sizeof(struct event *));
-        if (!events) {
-            event_unref(event);
-            page->broken = true;
-            return;
-        }
-        page->events = events;
-        page->event_capacity = capacity;
+    if (make_room_for_event(page) < 0) {
+        event_unref(event);
+        page->broken = true;
+        return;
     }
     event->durable = *position;
     event->is_durable = true;
+    page->id_marks[page->event_count] = event_id_mark(event);
     page->events[page->event_count++] = event;
-    history_count_bytes(page, event_size_bytes(event) + sizeof(struct event *));
+    history_count_bytes(page, event_size_bytes(event) + sizeof(struct event *) + 1);
     /* Where something could not be kept, the page ends before it. */
     page->end = *position;
 }

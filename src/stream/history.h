@@ -57,6 +57,7 @@ struct history_page {
     struct durable_position start, end; /* what the page has is behind start, and up to end */
     struct event **events;              /* their `durable` is set */
     size_t event_count, event_capacity;
+    unsigned char *id_marks; /* event_id_mark() of each */
     size_t bytes;
     int64_t wanted_ms;          /* since when it was WANTED first */
     bool broken;                /* no memory for one of the events */
@@ -155,5 +156,8 @@ const struct history_place *history_place_of(const struct history *history, cons
 
 /* The first event behind number; event_count when there is none. */
 size_t history_index(const struct history_page *page, uint64_t number);
+
+/* The first event from index on that has one of the marks of selection_id_marks(); event_count when there is none. */
+size_t history_next_marked(const struct history_page *page, size_t index, uint64_t marks);
 
 void history_count_bytes(struct history_page *page, size_t bytes); /* it has grown by these */

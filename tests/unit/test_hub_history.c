@@ -253,6 +253,23 @@ static void who_is_ahead_is_woken_when_its_place_is_reached(void **state)
     assert_int_equal(count_events(second), 1);
 }
 
+static void a_filter_for_ids_finds_them_in_pages(void **state)
+{
+    char id[ID_BYTES_MAX + 1];
+
+    (void)state;
+    fill_log(5000);
+    d.page_events = 5000;
+    snprintf(id, sizeof(id), "3-%s", d.log[3].nonce);
+    struct client *client = subscribe((struct request){.channels = "a", .ids = "2579", .last_id = id});
+    settle_with_history();
+    assert_story(client, "ready a5 a7 a9");
+    assert_string_not_equal(client->last_id, "");
+    tick("a");
+    settle();
+    assert_story(client, "ready a5 a7 a9");
+}
+
 static void a_client_that_does_not_read_keeps_no_page(void **state)
 {
     (void)state;
@@ -286,6 +303,7 @@ int main(void)
         HISTORY_TEST(who_leaves_while_waiting_leaves_nothing_behind),
         HISTORY_TEST(a_status_reaches_who_waits_for_a_page),
         HISTORY_TEST(who_is_ahead_is_woken_when_its_place_is_reached),
+        HISTORY_TEST(a_filter_for_ids_finds_them_in_pages),
         HISTORY_TEST(a_client_that_does_not_read_keeps_no_page),
     };
 
