@@ -238,10 +238,11 @@ void history_reader_judge(struct history_reader *reader, struct history_places *
         *call = (struct places_call){reader, places, places_array(places, false), places_array(places, true)};
     if (call && call->numbers && call->nonces) {
         const struct query query = {
-            .sql = "SELECT w.i OPERATOR(pg_catalog.-) 1, f.kind, f.number, f.nonce"
-                   " FROM pg_catalog.unnest($1::pg_catalog.int8[], $2::pg_catalog.text[]) WITH ORDINALITY AS w "
-                   "(number, nonce, i),"
-                   " LATERAL tuplecast.find_place(w.number, w.nonce) f",
+            .sql =
+                "SELECT w.i OPERATOR(pg_catalog.-) 1, f.kind, f.number, f.nonce"
+                " FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.int8[]), pg_catalog.unnest($2::pg_catalog.text[]))"
+                " WITH ORDINALITY AS w (number, nonce, i),"
+                " LATERAL tuplecast.find_place(w.number, w.nonce) f",
             .whole = true,
             .parameters = {call->numbers, call->nonces},
             .parameter_count = 2,
