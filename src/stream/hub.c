@@ -129,15 +129,27 @@ static void want_places(void *context, struct history_places *places)
     options->on_places_wanted(options->context, places);
 }
 
+/* What comes behind the place that the page begins at is not there, or cannot be read; or the database is not what it
+ * was when the place was judged. */
+static void tell_verdict(struct history_page *page)
+{
+    const struct history_place lost = {.verdict = page->verdict, .resumed = page->start};
+    struct subscriber *subscriber;
+
+    TAILQ_FOREACH (subscriber, &page->streams, link) {
+        if (subscriber->durable.number == page->from.number)
+            catch_up_judged(subscriber, &lost);
+        else
+            subscriber->verified = false;
+    }
+}
+
 static void on_page(void *context, struct history_page *page)
 {
     struct hub_state *state = &((struct hub *)context)->state;
-    struct subscriber *subscriber;
 
-    /* The place that it begins at is not there any more, though it was when it was judged. */
     if (page->verdict != HISTORY_OK)
-        TAILQ_FOREACH (subscriber, &page->streams, link)
-            subscriber->verified = false;
+        tell_verdict(page);
     /* Before anybody looks for the next one: those that this one does not reach wait for it as well, instead of wanting
      * pages that begin at their own places. */
     if (!TAILQ_EMPTY(&page->streams) && page->end.number < state->now.durable.number)

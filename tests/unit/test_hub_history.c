@@ -270,6 +270,32 @@ static void a_filter_for_ids_finds_them_in_pages(void **state)
     assert_story(client, "ready a5 a7 a9");
 }
 
+/* As the reader tells of an event that cannot be read. */
+static void a_verdict_on_a_page_is_for_who_is_where_it_begins(void **state)
+{
+    struct durable_position behind;
+
+    (void)state;
+    fill_log(500);
+    struct client *there = come_behind(100, NULL), *further = come_behind(102, NULL);
+    settle();
+    while (d.places) {
+        answer_places();
+        settle();
+    }
+    assert_int_equal(d.request_count, 1);
+    assert_int_equal(d.requests[0].from.number, 100);
+    d.request_count = 0;
+    behind = position_at(101);
+    hub_history_verdict(d.requests[0].page, HISTORY_EXPIRED, &behind);
+    hub_history_end(d.requests[0].page, &behind);
+    settle_with_history();
+    assert_string_equal(there->seen[0].what, "gap:expired");
+    assert_int_equal(count_events(there), 399);
+    assert_string_equal(further->seen[0].what, "ready");
+    assert_int_equal(count_events(further), 398);
+}
+
 static void a_client_that_does_not_read_keeps_no_page(void **state)
 {
     (void)state;
@@ -304,6 +330,7 @@ int main(void)
         HISTORY_TEST(a_status_reaches_who_waits_for_a_page),
         HISTORY_TEST(who_is_ahead_is_woken_when_its_place_is_reached),
         HISTORY_TEST(a_filter_for_ids_finds_them_in_pages),
+        HISTORY_TEST(a_verdict_on_a_page_is_for_who_is_where_it_begins),
         HISTORY_TEST(a_client_that_does_not_read_keeps_no_page),
     };
 
