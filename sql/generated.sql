@@ -124,6 +124,7 @@ $$;
 --   safe        by to_json(), too, for types of extensions and for composite types (is_safe)
 --   record      another composite type: an object of its fields, each in the way of its own type
 --   text        anything else: what its output function writes, which only a superuser can make
+--   new         of a type that is known when it runs: a column that somebody else has added behind this transaction's snapshot
 CREATE OR REPLACE FUNCTION tuplecast.columns_of(relation oid, wanted text[])
     RETURNS TABLE (place bigint, name text, kind text, type oid, declared oid, is_array boolean, length smallint)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -131,7 +132,12 @@ AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
-    WITH RECURSIVE base AS (
+    WITH RECURSIVE added AS ( -- described by functions that know the catalog as it is; until the first that is not there
+        SELECT (c.relnatts + 1)::smallint AS attnum, (pg_identify_object('pg_class'::regclass, relation, c.relnatts + 1)).identity
+          FROM pg_class c WHERE c.oid = relation AND current_setting('transaction_isolation') NOT LIKE 'read %'
+        UNION ALL
+        SELECT (attnum + 1)::smallint, (pg_identify_object('pg_class'::regclass, relation, attnum + 1)).identity FROM added WHERE identity IS NOT NULL AND attnum < 1600
+    ), base AS (
         SELECT attnum, tuplecast.name_now(relation, attnum, attname) AS name, atttypid AS type, atttypid AS declared, attlen AS length, false AS is_array
           FROM pg_attribute
          WHERE attrelid = relation AND attnum > 0 AND NOT attisdropped AND attgenerated <> 'v' AND (wanted IS NULL OR tuplecast.name_now(relation, attnum, attname) = ANY (wanted))
@@ -140,15 +146,20 @@ BEGIN
           FROM base b JOIN pg_type t ON t.oid = b.type
          WHERE t.typtype = 'd' OR (t.typelem <> 0 AND t.typlen = -1 AND t.typsubscript = 'array_subscript_handler'::regproc)
     )
-    SELECT row_number() OVER (ORDER BY array_position(wanted, b.name), b.attnum), b.name,
+    SELECT row_number() OVER (ORDER BY array_position(wanted, b.name), b.attnum), b.name, b.kind, b.type, b.declared, b.is_array, b.length
+      FROM (
+    SELECT b.attnum, b.name,
            CASE WHEN b.type < 16384 THEN CASE WHEN NOT b.is_array AND b.type IN ('int2'::regtype, 'int4'::regtype, 'int8'::regtype) THEN 'integer' ELSE 'builtin' END
                 WHEN t.typtype = 'e' AND NOT b.is_array THEN 'label'
                 WHEN tuplecast.is_safe(b.type) THEN 'safe'
                 WHEN t.typtype = 'c' AND NOT b.is_array THEN 'record'
-                ELSE 'text' END,
+                ELSE 'text' END AS kind,
            b.type, b.declared, b.is_array, b.length
       FROM base b JOIN pg_type t ON t.oid = b.type
-     WHERE b.name NOT LIKE '........pg.dropped.%' AND t.typtype <> 'd' AND NOT (t.typelem <> 0 AND t.typlen = -1 AND t.typsubscript = 'array_subscript_handler'::regproc);
+     WHERE b.name NOT LIKE '........pg.dropped.%' AND t.typtype <> 'd' AND NOT (t.typelem <> 0 AND t.typlen = -1 AND t.typsubscript = 'array_subscript_handler'::regproc)
+    UNION ALL
+    SELECT a.attnum, n.name, 'new', 0::oid, 0::oid, false, -1::smallint FROM added a, LATERAL (SELECT (parse_ident(a.identity))[3] AS name) n
+     WHERE a.identity IS NOT NULL AND (wanted IS NULL OR n.name = ANY (wanted))) b;
 END
 $$;
 
@@ -194,6 +205,10 @@ BEGIN
                    ('extra_float_digits', '1', '{float4,float8,point,line,lseg,box,path,polygon,circle}',
                     'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ALL (''{1,2,3}''::pg_catalog.text[])'),
                    ('lc_monetary', 'C', '{money}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''C'''),
+                   -- Arrays of others' types are made of their text.
+                   ('array_nulls', 'on', '{}', 'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''on'''),
+                   ('quote_all_identifiers', 'off', '{regclass,regcollation,regconfig,regdictionary,regnamespace,regoper,regoperator,regproc,regprocedure,regrole,regtype}',
+                    'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''off'''),
                    ('search_path', 'pg_catalog', '{regclass,regcollation,regconfig,regdictionary,regnamespace,regoper,regoperator,regproc,regprocedure,regrole,regtype}',
                     'pg_catalog.current_setting(%L) OPERATOR(pg_catalog.<>) ''pg_catalog''')) AS s (setting, value, types, differs)
         ON c.type = ANY (s.types::oid[]) OR c.kind IN ('safe', 'record', 'text') OR EXISTS (SELECT FROM pg_type t WHERE t.oid = c.type AND t.typtype = 'c')
@@ -215,6 +230,8 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN CASE
+        WHEN kind = 'new'
+        THEN format('CASE WHEN pg_catalog.pg_typeof(%1$s)::pg_catalog.oid OPERATOR(pg_catalog.<) 16384 THEN tuplecast.value_json(%1$s) ELSE tuplecast.text_json(%1$s, false) END', expression)
         WHEN is_checked
         THEN format('CASE WHEN pg_catalog.pg_typeof(%1$s)::pg_catalog.oid OPERATOR(pg_catalog.=) %2$s::pg_catalog.oid THEN %3$s ELSE tuplecast.text_json(%1$s, false) END',
                     expression, declared, tuplecast.value_of(kind, type, declared, is_array, length, expression, false))

@@ -107,6 +107,13 @@ static void on_history_wanted(void *context, struct history_page *page, const st
     durable_reader_want_history(gateway->durable, page, request);
 }
 
+static void on_places_wanted(void *context, struct history_places *places)
+{
+    struct gateway *gateway = context;
+
+    durable_reader_want_places(gateway->durable, places);
+}
+
 /* So that whoever put a durable trigger here finds its channel durable. */
 static void on_triggers_changed(void *context)
 {
@@ -195,6 +202,7 @@ static struct hub_options hub_options(struct gateway *gateway)
         .on_channel_wanted = on_channel_wanted,
         .on_closed = on_closed,
         .on_history_wanted = config->durable.enabled ? on_history_wanted : NULL,
+        .on_places_wanted = config->durable.enabled ? on_places_wanted : NULL,
         .context = gateway,
     };
 }

@@ -20,6 +20,7 @@ enum {
     /* Streams */
     ID_BYTES_MAX = 64,                              /* of an event id; DESIGN's own bound */
     SENDS_PER_TURN = 128,                           /* so that the database is read often during a long fan-out */
+    HISTORY_PAGE_EVENTS = 16384,                    /* of the log that are looked at for one page */
     FRAME_BYTES_MAX = 6 * PAYLOAD_BYTES_MAX + 4096, /* every byte escaped as \u00XX */
     FILTER_VALUES_MAX = 256,                        /* table=, type= and id= values of one request together */
     FILTER_VALUE_BYTES_MAX = 1024,

@@ -52,6 +52,7 @@ static void streams(struct buffer *out, const struct stream_stats *stats)
     gauge(out, "feeds", "Distinct selections that are encoded.", (double)stats->feeds);
     gauge(out, "memory_bytes", "Memory of remembered events.", (double)stats->memory_bytes);
     gauge(out, "feed_bytes", "Encoded events that wait to be sent.", (double)stats->feed_bytes);
+    gauge(out, "durable_history_bytes", "Pages of history that are kept.", (double)stats->history_bytes);
     counter(out, "events_published_total", "Events taken in.", stats->events_published);
     counter(out, "notifications_ignored_total", "Notifications on the names of durable channels, which feed no stream.",
             stats->notifications_ignored);

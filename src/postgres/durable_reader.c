@@ -834,6 +834,11 @@ void durable_reader_want_history(struct durable_reader *reader, struct history_p
     history_reader_want(reader->history, page, request);
 }
 
+void durable_reader_want_places(struct durable_reader *reader, struct history_places *places)
+{
+    history_reader_judge(reader->history, places);
+}
+
 const struct durable_stats *durable_reader_stats(struct durable_reader *reader)
 {
     reader->stats.lag_ms = loop_turn_ms(reader->loop) - reader->health.works_ms;

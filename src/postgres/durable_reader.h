@@ -40,8 +40,9 @@ void durable_reader_notified(struct durable_reader *reader, const char *payload,
  */
 void durable_reader_database_lost(struct durable_reader *reader, const char *reason);
 
-/* For hub_options.on_history_wanted. */
+/* For hub_options.on_history_wanted and on_places_wanted. */
 void durable_reader_want_history(struct durable_reader *reader, struct history_page *page,
                                  const struct history_request *request);
+void durable_reader_want_places(struct durable_reader *reader, struct history_places *places);
 
 const struct durable_stats *durable_reader_stats(struct durable_reader *reader);

@@ -1,5 +1,6 @@
 #include "postgres/history_reader.h"
 
+#include "base/buffer.h"
 #include "base/log.h"
 #include "postgres/array_text.h"
 #include "postgres/log_rows.h"
@@ -20,8 +21,6 @@ enum {
     WARN_MS = 600000,
     NUMBER_BYTES = 24
 };
-
-enum { PAGE_EVENTS = 16384 }; /* looked at for one page */
 
 struct history_reader {
     struct loop *loop;
@@ -158,7 +157,7 @@ void history_reader_want(struct history_reader *reader, struct history_page *pag
 
     if (call) {
         *call = (struct page_call){
-            .reader = reader, .page = page, .channels = array_text(request->channels), .count = PAGE_EVENTS};
+            .reader = reader, .page = page, .channels = array_text(request->channels), .count = (int)request->count};
         snprintf(call->number, sizeof(call->number), "%" PRIu64, request->from.number);
         snprintf(call->nonce, sizeof(call->nonce), "%s", request->from.nonce);
     }
@@ -168,6 +167,99 @@ void history_reader_want(struct history_reader *reader, struct history_page *pag
     } else {
         reader->stats->history_pages++;
     }
+}
+
+/* Places that are being judged. */
+struct places_call {
+    struct history_reader *reader;
+    struct history_places *places;
+    char *numbers, *nonces; /* as arrays; owned */
+};
+
+static void free_places_call(struct places_call *call)
+{
+    if (call) {
+        free(call->numbers);
+        free(call->nonces);
+    }
+    free(call);
+}
+
+static void on_place_row(void *context, const PGresult *result, int row)
+{
+    struct places_call *call = context;
+    struct durable_position resumed = {.number = strtoull(PQgetvalue(result, row, 2), NULL, 10)};
+
+    strncat(resumed.nonce, PQgetvalue(result, row, 3), NONCE_BYTES);
+    hub_places_verdict(call->places, strtoul(PQgetvalue(result, row, 0), NULL, 10),
+                       verdict_of(PQgetvalue(result, row, 1)), &resumed);
+}
+
+static void on_places(void *context, const char *sqlstate, const char *message)
+{
+    struct places_call *call = context;
+
+    durable_health_upkeep(call->reader->health, DURABLE_FAULT_HISTORY, !sqlstate);
+    if (!sqlstate) {
+        hub_places_end(call->places);
+    } else {
+        if (strcmp(sqlstate, "57P01") != 0)
+            log_warn("judging the places of streams failed", log_text("sqlstate", sqlstate),
+                     log_text("reason", message));
+        hub_places_fail(call->places);
+    }
+    free_places_call(call);
+}
+
+/* Their numbers or their nonces, as an array. */
+static char *places_array(const struct history_places *places, bool nonces)
+{
+    char number[NUMBER_BYTES];
+    struct buffer out;
+
+    buffer_init(&out, SIZE_MAX / 8);
+    for (size_t i = 0; i < hub_places_count(places); i++) {
+        const struct durable_position *place = hub_places_at(places, i);
+        /* A bigint in any case: one that is larger cannot be a number of the log, either. */
+        snprintf(number, sizeof(number), "%" PRIu64, place->number < INT64_MAX ? place->number : INT64_MAX);
+        buffer_append_text(&out, i == 0 ? "{" : ",");
+        buffer_append_text(&out, nonces ? "\"" : number);
+        /* Letters and digits; it may be empty, which needs the quotes. */
+        if (nonces)
+            buffer_printf(&out, "%s\"", place->nonce);
+    }
+    buffer_append_text(&out, "}");
+    const char *text = buffer_text(&out);
+    char *copy = text ? strdup(text) : NULL;
+    buffer_done(&out);
+    return copy;
+}
+
+void history_reader_judge(struct history_reader *reader, struct history_places *places)
+{
+    struct places_call *call = calloc(1, sizeof(*call));
+
+    if (call)
+        *call = (struct places_call){reader, places, places_array(places, false), places_array(places, true)};
+    if (call && call->numbers && call->nonces) {
+        const struct query query = {
+            .sql =
+                "SELECT w.i OPERATOR(pg_catalog.-) 1, f.kind, f.number, f.nonce"
+                " FROM ROWS FROM (pg_catalog.unnest($1::pg_catalog.int8[]), pg_catalog.unnest($2::pg_catalog.text[]))"
+                " WITH ORDINALITY AS w (number, nonce, i),"
+                " LATERAL tuplecast.find_place(w.number, w.nonce) f",
+            .whole = true,
+            .parameters = {call->numbers, call->nonces},
+            .parameter_count = 2,
+            .on_row = on_place_row,
+            .on_done = on_places,
+            .context = call,
+        };
+        if (query_queue_add(reader->queue, &query) == 0)
+            return;
+    }
+    free_places_call(call);
+    hub_places_fail(places);
 }
 
 static void on_upkeep_row(void *context, const PGresult *row, int number)

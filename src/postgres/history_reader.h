@@ -15,6 +15,7 @@ void history_reader_reconfigure(struct history_reader *reader, const struct dura
 
 void history_reader_want(struct history_reader *reader, struct history_page *page,
                          const struct history_request *request);
+void history_reader_judge(struct history_reader *reader, struct history_places *places);
 
 /* The server that the ticks come from: `host` of the connection string. */
 void history_reader_begin_with(struct history_reader *reader, size_t host);

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { EVENTS_SEEN_PER_FILL = 1024 }; /* a filter may drop most of them: bounds the work of one turn */
+enum {
+    EVENTS_SEEN_PER_FILL = 1024, /* a filter may drop most of them: bounds the work of one turn */
+    MARKS_PER_EVENT = 32,        /* so many are looked at in the time that an event takes */
+};
 
 static struct cursor place_of(const struct subscriber *subscriber)
 {
@@ -133,21 +136,14 @@ void catch_up_lose(struct subscriber *subscriber, const char *reason, const stru
         encode_gap(feed->hub, reason, requested, feed->axes, &place, &place, own);
 }
 
-/* The page with what comes next, asked for if need be; NULL: not yet. */
-static struct history_page *find_page(struct subscriber *subscriber)
+void catch_up_judged(struct subscriber *subscriber, const struct history_place *place)
 {
-    struct feed *feed = subscriber->feed;
-    struct hub_state *hub = feed->hub;
-    const struct history_request request = {subscriber->durable, &feed->durable_channels};
-    struct history_page *page =
-        history_find(&hub->history, request.channels, &request.from, !subscriber->verified, subscriber->page_seen);
-
-    if (!page && hub->durable_up) {
-        page = history_begin(&hub->history, request.channels, &request.from);
-        if (page)
-            hub->options.on_history_wanted(hub->options.context, page, &request);
-    }
-    return page && page->ready ? page : NULL;
+    if (!place)
+        return;
+    if (place->verdict != HISTORY_OK)
+        catch_up_lose(subscriber, catch_up_reason(place->verdict), &place->resumed);
+    subscriber->durable = place->resumed;
+    subscriber->verified = true;
 }
 
 static void say_ready(struct subscriber *subscriber)
@@ -176,68 +172,88 @@ static void take_event(struct subscriber *subscriber, const struct event *event)
     feed->hub->stats.events_sent++;
 }
 
+/* One call of catch_up_fill(). */
+struct filling {
+    int seen_left;                /* events and steps that this call may still look at */
+    struct subscriber_list *next; /* where the stream goes on, or waits */
+};
+
 /* Asks for the page behind this one, so that it comes while this one is being sent. */
 static void read_ahead(const struct subscriber *subscriber, struct history_page *page)
 {
-    struct hub_state *hub = subscriber->feed->hub;
-    const struct history_request request = {page->end, &page->channels};
+    const struct hub_state *hub = subscriber->feed->hub;
 
-    if (page->ahead || !hub->durable_up || page->end.number >= hub->now.durable.number)
-        return;
-    page->ahead = true;
-    if (history_find(&hub->history, request.channels, &request.from, false, page->serial))
-        return;
-    struct history_page *next = history_begin(&hub->history, request.channels, &request.from);
-    if (next)
-        hub->options.on_history_wanted(hub->options.context, next, &request);
+    if (hub->durable_up && page->end.number < hub->now.durable.number)
+        history_want_next(page);
 }
 
-/* The page's events, up to bytes_max. Returns whether that was the rest of it. */
-static bool take_page(struct subscriber *subscriber, struct history_page *page, size_t bytes_max)
+/* The page's events as the feed's streams share them. Returns whether that was the rest of it. */
+static bool take_frames(struct subscriber *subscriber, struct history_page *page, struct filling *filling)
 {
-    const struct page_frames *frames = page_frames_get(page, subscriber->feed);
+    size_t bytes_max = subscriber->feed->hub->options.catch_up_bytes;
     size_t i = history_index(page, subscriber->durable.number);
     uint64_t count;
 
     while (i < page->event_count) {
-        if (buffer_size(subscriber->own) >= bytes_max)
+        if (buffer_size(subscriber->own) >= bytes_max ||
+            !page_frames_reach(page, subscriber->feed, i, &filling->seen_left))
             return false;
-        if (frames) {
-            i = page_frames_append(frames, page, i, subscriber->own, bytes_max, &count);
-            subscriber->durable = page->events[i - 1]->durable;
-            subscriber->feed->hub->stats.events_sent += count;
-            if (i < page->event_count)
-                return false;
-        } else {
-            take_event(subscriber, page->events[i++]);
-        }
+        i = page_frames_append(page->frames, i, subscriber->own, bytes_max, &count);
+        subscriber->durable = page->events[i - 1]->durable;
+        subscriber->feed->hub->stats.events_sent += count;
+    }
+    return true;
+}
+
+/* The page's events, up to bytes_max, as many as may be looked at. Returns whether that was the rest of it. */
+static bool take_page(struct subscriber *subscriber, struct history_page *page, struct filling *filling)
+{
+    size_t bytes_max = subscriber->feed->hub->options.catch_up_bytes;
+
+    if (page_frames_get(page, subscriber->feed))
+        return take_frames(subscriber, page, filling);
+    for (size_t i = history_index(page, subscriber->durable.number); i < page->event_count; i++) {
+        if (buffer_size(subscriber->own) >= bytes_max || filling->seen_left <= 0)
+            return false;
+        size_t next = history_next_marked(page, i, subscriber->feed->id_marks);
+        filling->seen_left -= 1 + (int)((next - i) / MARKS_PER_EVENT);
+        if (next == page->event_count)
+            break;
+        i = next;
+        take_event(subscriber, page->events[i]);
     }
     return true;
 }
 
 /* Returns whether to look further: there is room for more, and nothing to wait for. */
-static bool read_history(struct subscriber *subscriber)
+static bool read_history(struct subscriber *subscriber, struct filling *filling)
 {
-    size_t bytes_max = subscriber->feed->hub->options.catch_up_bytes;
-    struct history_page *page = find_page(subscriber);
+    struct feed *feed = subscriber->feed;
+    struct history *history = &feed->hub->history;
 
+    subscriber->waits = true;
+    filling->next = history_judges(history, &subscriber->durable);
+    if (!subscriber->verified)
+        return false;
+    if (!feed->history)
+        feed->history = history_series_enter(history, &feed->durable_channels);
+    struct history_page *page = feed->history ? history_page_for(feed->history, &subscriber->durable) : NULL;
     if (!page) {
-        subscriber->waits = true;
+        subscriber->broken = true; /* nothing would tell it when there is memory again */
         return false;
     }
-    subscriber->page_seen = page->serial;
-    if (history_is_from(page, &subscriber->durable)) {
-        if (page->verdict != HISTORY_OK)
-            catch_up_lose(subscriber, catch_up_reason(page->verdict), &page->start);
-        subscriber->durable = page->start;
-        subscriber->verified = true;
-    }
+    filling->next = &page->streams;
+    if (page->state != PAGE_READY)
+        return false;
+    history_serve(page);
+    subscriber->waits = false;
     say_ready(subscriber);
     read_ahead(subscriber, page);
-    if (!take_page(subscriber, page, bytes_max))
+    if (!take_page(subscriber, page, filling))
         return false;
     if (page->end.number >= subscriber->durable.number)
         subscriber->durable = page->end;
+    filling->next = &feed->hub->catching;
     return true;
 }
 
@@ -265,16 +281,16 @@ static void go_live(struct subscriber *subscriber)
 }
 
 /* One step. Returns whether another one can follow. */
-static bool step(struct subscriber *subscriber)
+static bool step(struct subscriber *subscriber, struct filling *filling)
 {
     const struct feed *feed = subscriber->feed;
-    const struct hub_state *hub = feed->hub;
+    struct hub_state *hub = feed->hub;
     struct replay replay;
     enum replay_step what = replay_next(feed->channels, feed->selection.channels.count, subscriber->number,
                                         subscriber->durable.number, subscriber->gap_known, &replay);
 
     if (what == REPLAY_HISTORY || !subscriber->verified)
-        return read_history(subscriber);
+        return read_history(subscriber, filling);
     if (what == REPLAY_GAP) {
         pass_gap(subscriber, &replay);
         return true;
@@ -286,21 +302,29 @@ static bool step(struct subscriber *subscriber)
     }
     /* From a replica that is ahead of this one: what we publish next it has already. */
     subscriber->waits = (feed->axes & AXIS_DURABLE) && subscriber->durable.number > hub->now.durable.number;
-    if (!subscriber->waits)
+    if (!subscriber->waits) {
         go_live(subscriber);
+        return false;
+    }
+    filling->next = &hub->ahead;
+    if (subscriber->durable.number < hub->ahead_least)
+        hub->ahead_least = subscriber->durable.number;
     return false;
 }
 
-void catch_up_fill(struct subscriber *subscriber)
+struct subscriber_list *catch_up_fill(struct subscriber *subscriber)
 {
-    size_t bytes_max = subscriber->feed->hub->options.catch_up_bytes;
+    struct hub_state *hub = subscriber->feed->hub;
+    size_t bytes_max = hub->options.catch_up_bytes;
     struct buffer *own = subscriber_own_bytes(subscriber);
+    struct filling filling = {EVENTS_SEEN_PER_FILL, &hub->catching};
 
     subscriber->waits = false;
     /* So little that it can be moved to the front in any case: the buffer need not grow to twice its size. */
     if (own && buffer_size(own) > bytes_max / 4)
-        return;
-    for (int steps = 0; own && steps < EVENTS_SEEN_PER_FILL && buffer_size(own) < bytes_max; steps++)
-        if (!step(subscriber))
-            return;
+        return filling.next;
+    while (own && filling.seen_left-- > 0 && buffer_size(own) < bytes_max)
+        if (!step(subscriber, &filling))
+            break;
+    return filling.next;
 }

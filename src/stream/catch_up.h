@@ -7,9 +7,14 @@
 /* Sets the place where it begins, and announces a gap where the client's id has no meaning here. */
 void catch_up_begin(struct subscriber *subscriber);
 
-/* Encodes what comes next into its own bytes, until there is enough to send or nothing is left: then it is LIVE. Or it
- * waits for a page of history: `waits` is then set. */
-void catch_up_fill(struct subscriber *subscriber);
+/* Encodes what comes next into its own bytes, until there is enough to send, its part of the turn is over or nothing is
+ * left: then it is LIVE. Returns the list in which it is served what follows, or what it waits for: `waits` is then
+ * set.
+ */
+struct subscriber_list *catch_up_fill(struct subscriber *subscriber);
+
+/* The verdict on its place; NULL: none, it is asked for again. */
+void catch_up_judged(struct subscriber *subscriber, const struct history_place *place);
 
 /* Behind its durable place, and up to resumed, something is not there any more. */
 void catch_up_lose(struct subscriber *subscriber, const char *reason, const struct durable_position *resumed);

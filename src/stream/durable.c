@@ -121,9 +121,10 @@ void hub_durable_up(struct hub *hub, const struct durable_position *position)
         tick_log_add(&state->ticks, position->number > 0 ? position->number - 1 : 0, position->number, position->nonce);
     }
     state->durable_up = true;
-    history_drop_failed(&state->history);
+    history_retry(&state->history);
     hub_include_channels(hub);
-    subscriber_wake_waiting(state);
+    subscriber_wake_ahead(state);
+    loop_task_queue(state->loop, &state->service);
 }
 
 /* Both say what came last: while the database is away, that is told; a moment after it came back, who reads the log may
@@ -282,17 +283,22 @@ void hub_durable_end(struct hub *hub)
     if (state->open_tick.number > state->now.durable.number)
         state->now.durable = state->open_tick;
     hub_include_channels(hub);
-    subscriber_wake_waiting(state);
+    subscriber_wake_ahead(state);
 }
 
 /* Those that are not LIVE: the log's gap does not reach them. */
-static void lose_in(struct subscriber_list *list, const char *reason, const struct durable_position *resumed)
+static void lose_behind(struct feed *feed, const char *reason, const struct durable_position *resumed)
 {
     struct subscriber *subscriber;
 
-    TAILQ_FOREACH (subscriber, list, link)
-        if (subscriber->state == SUBSCRIBER_CATCHING && (subscriber->feed->axes & AXIS_DURABLE))
+    TAILQ_FOREACH (subscriber, &feed->blocked, link)
+        if (subscriber->state == SUBSCRIBER_CATCHING)
             catch_up_lose(subscriber, reason, resumed);
+    TAILQ_FOREACH (subscriber, &feed->away, away_link) {
+        if (subscriber->state == SUBSCRIBER_CATCHING)
+            catch_up_lose(subscriber, reason, resumed);
+        subscriber_look_again(subscriber);
+    }
 }
 
 void hub_durable_lost(struct hub *hub, enum history_verdict why, const struct durable_position *resumed)
@@ -312,15 +318,13 @@ void hub_durable_lost(struct hub *hub, enum history_verdict why, const struct du
     TAILQ_FOREACH (channel, &hub->registry.channels, link)
         if (channel->durable)
             memory_forget_up_to(&hub->registry, channel, state->now.number);
-    lose_in(&state->catching, reason, resumed);
-    lose_in(&state->waiting, reason, resumed);
+    history_forget(&state->history);
     TAILQ_FOREACH (feed, &hub->registry.feeds, link) {
         if (!(feed->axes & AXIS_DURABLE))
             continue;
         cursor_format(&before, feed->axes, requested);
-        lose_in(&feed->blocked, reason, resumed);
+        lose_behind(feed, reason, resumed);
         feed_append_gap(feed, reason, requested, &state->now);
     }
     hub_include_channels(hub);
-    subscriber_wake_waiting(state);
 }

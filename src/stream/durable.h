@@ -3,7 +3,7 @@
  * A durable event has a number that is the same on every replica, and the nonce of the tick that gave it. The reader
  * publishes ticks in order, each between hub_durable_begin and hub_durable_end; what a tick has on channels that nobody
  * reads here is not read. What came before this gateway's memory is history, read from the log in pages on demand and
- * shared by all streams that ask for the same. */
+ * shared by all streams of the same channels (history.h). */
 #pragma once
 
 #include "base/text_list.h"
@@ -54,8 +54,9 @@ void hub_durable_lost(struct hub *hub, enum history_verdict why, const struct du
 struct history_page;
 
 struct history_request {
-    struct durable_position from;     /* number 0: the earliest there is */
+    struct durable_position from;
     const struct text_list *channels; /* lent until the answer */
+    uint64_t count;                   /* how many events to look at, at most */
 };
 
 /* Answers, in this order: at most one verdict, events, one end; or a failure, at any time, and then nothing more. */
@@ -65,3 +66,17 @@ void hub_history_event(struct history_page *page, const struct durable_position 
                        const struct log_change *change);
 void hub_history_end(struct history_page *page, const struct durable_position *end); /* all up to end was looked at */
 void hub_history_fail(struct history_page *page); /* asked for again when the database is there */
+
+/* Places that clients claim, for options.on_places_wanted to judge. */
+struct history_places;
+
+size_t hub_places_count(const struct history_places *places);
+/* A place's number; 0 with an empty nonce is the earliest there is. */
+const struct durable_position *hub_places_at(const struct history_places *places, size_t index);
+
+/* Answers: a verdict on each of them, by its index, and one end; or a failure, at any time, and then nothing more. A
+ * stream goes on behind resumed. */
+void hub_places_verdict(struct history_places *places, size_t index, enum history_verdict verdict,
+                        const struct durable_position *resumed);
+void hub_places_end(struct history_places *places);
+void hub_places_fail(struct history_places *places); /* asked again when the database is there */

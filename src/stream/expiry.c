@@ -24,13 +24,11 @@ static void walk_feed(struct feed *feed, visitor *visit, void *context)
     walk_list(&feed->opening, visit, context);
     walk_list(&feed->live, visit, context);
     walk_list(&feed->blocked, visit, context);
-}
-
-/* Those that are being caught up stand in no list of their feed. */
-static void walk_catching(struct hub_state *state, visitor *visit, void *context)
-{
-    walk_list(&state->catching, visit, context);
-    walk_list(&state->waiting, visit, context);
+    struct subscriber *next;
+    for (struct subscriber *subscriber = TAILQ_FIRST(&feed->away); subscriber; subscriber = next) {
+        next = TAILQ_NEXT(subscriber, away_link);
+        visit(subscriber, context);
+    }
 }
 
 struct ending {
@@ -66,7 +64,6 @@ void expiry_run(struct loop_task *task)
         feed->expires_ms = INT64_MAX;
         walk_feed(feed, end_when_over, &ending);
     }
-    walk_catching(state, end_when_over, &ending);
     if (ending.left == 0)
         loop_task_queue(state->loop, &state->expiry);
 }
@@ -98,7 +95,6 @@ void hub_revoke(struct hub *hub, bool (*still_valid)(void *context, uint64_t sou
 
     TAILQ_FOREACH (feed, &hub->registry.feeds, link)
         walk_feed(feed, revoke_unless_valid, &revoking);
-    walk_catching(&hub->state, revoke_unless_valid, &revoking);
     if (revoking.any)
         loop_task_queue(hub->state.loop, &hub->state.expiry);
 }

@@ -22,6 +22,21 @@ static size_t end_some(struct subscriber_list *list, size_t count)
     return count;
 }
 
+/* Those of the feed that are being caught up. */
+static size_t end_some_away(struct feed *feed, size_t count)
+{
+    struct subscriber *next;
+
+    for (struct subscriber *subscriber = TAILQ_FIRST(&feed->away); subscriber && count > 0; subscriber = next) {
+        next = TAILQ_NEXT(subscriber, away_link);
+        if (subscriber->leaving)
+            continue;
+        subscriber_leave(subscriber);
+        count--;
+    }
+    return count;
+}
+
 static void end_streams(struct hub *hub, size_t count)
 {
     struct feed *feed;
@@ -30,9 +45,8 @@ static void end_streams(struct hub *hub, size_t count)
         count = end_some(&feed->live, count);
         count = end_some(&feed->opening, count);
         count = end_some(&feed->blocked, count);
+        count = end_some_away(feed, count);
     }
-    count = end_some(&hub->state.catching, count);
-    end_some(&hub->state.waiting, count);
 }
 
 void hub_on_farewell(struct loop_timer *timer)

@@ -25,6 +25,7 @@ struct feed *feed_new(struct hub_state *hub, char *key, struct selection *select
     TAILQ_INIT(&feed->opening);
     TAILQ_INIT(&feed->live);
     TAILQ_INIT(&feed->blocked);
+    TAILQ_INIT(&feed->away);
     for (size_t i = 0; i < count; i++) {
         if (channel_add_feed(channels[i], feed, selection) < 0) {
             while (i > 0)
@@ -34,6 +35,7 @@ struct feed *feed_new(struct hub_state *hub, char *key, struct selection *select
     }
     feed->key = key;
     feed->selection = *selection;
+    feed->id_marks = selection_id_marks(selection);
     *selection = (struct selection){0};
     feed_find_axes(feed);
     hub->stats.feeds++;
@@ -59,6 +61,8 @@ void feed_free(struct feed *feed)
     free_all(&feed->opening);
     free_all(&feed->live);
     free_all(&feed->blocked);
+    free_all(&feed->away);
+    history_series_leave(feed->history);
     for (size_t i = 0; i < feed->selection.channels.count; i++) {
         channel_remove_feed(feed->channels[i], feed, &feed->selection);
         feed->channels[i]->unused_since_ms = loop_turn_ms(feed->hub->loop);
@@ -75,17 +79,35 @@ void feed_free(struct feed *feed)
     free(feed);
 }
 
+/* What its streams wait for may be of other channels now. */
+static void leave_history(struct feed *feed)
+{
+    struct subscriber *subscriber;
+
+    history_series_leave(feed->history);
+    feed->history = NULL;
+    TAILQ_FOREACH (subscriber, &feed->away, away_link)
+        subscriber_look_again(subscriber);
+}
+
 void feed_find_axes(struct feed *feed)
 {
     struct text_list *durable = &feed->durable_channels;
+    size_t count = 0;
+    bool is_other = false;
 
     feed->axes = 0;
-    durable->count = 0;
     for (size_t i = 0; i < feed->selection.channels.count; i++) {
         feed->axes |= feed->channels[i]->durable ? AXIS_DURABLE : AXIS_LIVE;
-        if (feed->channels[i]->durable)
-            durable->items[durable->count++] = feed->selection.channels.items[i];
+        if (!feed->channels[i]->durable)
+            continue;
+        is_other |= count >= durable->count || durable->items[count] != feed->selection.channels.items[i];
+        durable->items[count++] = feed->selection.channels.items[i];
     }
+    is_other |= count != durable->count;
+    durable->count = count;
+    if (is_other)
+        leave_history(feed);
 }
 
 bool feed_is_ready(const struct feed *feed)
@@ -197,11 +219,22 @@ static void append_control_to(struct feed *feed, struct subscriber_list *list, c
 
     for (struct subscriber *subscriber = TAILQ_FIRST(list); subscriber; subscriber = next) {
         next = TAILQ_NEXT(subscriber, link);
-        if (subscriber->state == SUBSCRIBER_LIVE || subscriber->feed != feed)
+        if (subscriber->state == SUBSCRIBER_LIVE)
             continue;
         subscriber_append_control(subscriber, name, data);
-        if (list == &feed->opening || list == &feed->hub->waiting)
+        if (list == &feed->opening)
             subscriber_serve(subscriber);
+    }
+}
+
+/* They are sent it in their turn: there may be a crowd of them. */
+static void append_control_away(struct feed *feed, const char *name, const char *data)
+{
+    struct subscriber *subscriber;
+
+    TAILQ_FOREACH (subscriber, &feed->away, away_link) {
+        subscriber_append_control(subscriber, name, data);
+        subscriber_look_again(subscriber);
     }
 }
 
@@ -211,8 +244,7 @@ void feed_append_control(struct feed *feed, const char *name, const char *data)
 
     append_control_to(feed, &feed->opening, name, data);
     append_control_to(feed, &feed->blocked, name, data);
-    append_control_to(feed, &feed->hub->catching, name, data);
-    append_control_to(feed, &feed->hub->waiting, name, data);
+    append_control_away(feed, name, data);
     feed->last_frame_ms = loop_turn_ms(feed->hub->loop);
     if (feed->live_count == 0)
         return;

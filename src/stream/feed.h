@@ -4,7 +4,8 @@
  *   opening   wait for LISTEN
  *   live      writable; ordered by offset: who was served longest ago stands first
  *   blocked   their socket is full; epoll tells when it is not
- * and those that are being caught up and are writable are in the hub's `catching`, or in `waiting` for history. */
+ * Those that are being caught up and are writable are `away`. They stand in a list of what serves them next: the hub's
+ * `catching` or `ahead`, or one of history.h. */
 #pragma once
 
 #include "stream/channel.h"
@@ -17,8 +18,10 @@ struct feed {
     struct hub_state *hub;
     uint64_t serial; /* unlike that of any other feed, ever */
     struct selection selection;
+    uint64_t id_marks;                 /* selection_id_marks() */
     struct channel **channels;         /* lent; as many as selection.channels, in the same order */
     struct text_list durable_channels; /* the names of the durable ones; its texts are the selection's */
+    struct history_series *history;    /* the log's pages of those; NULL as long as nobody needed them */
 
     unsigned axes; /* AXIS_LIVE, AXIS_DURABLE: of the kinds of its channels */
 
@@ -32,6 +35,7 @@ struct feed {
     int64_t last_frame_ms; /* for the heartbeat */
 
     struct subscriber_list opening, live, blocked;
+    struct subscriber_list away;  /* by away_link */
     TAILQ_ENTRY(feed) link;       /* all feeds of the hub */
     TAILQ_ENTRY(feed) dirty_link; /* hub->dirty */
     bool dirty;
@@ -42,7 +46,7 @@ struct feed {
 struct feed *feed_new(struct hub_state *hub, char *key, struct selection *selection, struct channel **channels);
 void feed_free(struct feed *feed); /* closes its subscribers */
 
-/* Its channels have become live or durable. */
+/* Its channels may have become live or durable. */
 void feed_find_axes(struct feed *feed);
 
 /* All its channels are being listened to, or read from the log. */

@@ -1,6 +1,7 @@
 #include "stream/hub.h"
 
 #include "base/log.h"
+#include "stream/catch_up.h"
 #include "stream/expiry.h"
 #include "stream/frame.h"
 #include "stream/hub_own.h"
@@ -15,14 +16,26 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { TICK_MS = 1000 };
+enum { TICK_MS = 1000, CATCH_UP_US_PER_TURN = 2000 };
 
-static void serve_catching(struct hub_state *state, int sends_max)
+/* Who is being caught up: one out of the channels' memory, one out of a page of history, and so on, until their part of
+ * the turn is over. Returns whether somebody is left. */
+static bool serve_catching(struct hub_state *state)
 {
+    int64_t end_us = loop_clock_us() + CATCH_UP_US_PER_TURN;
+    struct history_page *page = history_next_served(&state->history);
     struct subscriber *first;
 
-    for (int sends = 0; sends < sends_max && (first = TAILQ_FIRST(&state->catching)); sends++)
+    for (int sends = 0; sends < SENDS_PER_TURN / 4 && loop_clock_us() < end_us; sends++) {
+        bool from_page = page && (sends % 2 == 1 || TAILQ_EMPTY(&state->catching));
+        first = TAILQ_FIRST(from_page ? &page->streams : &state->catching);
+        if (!first)
+            break;
         subscriber_serve(first);
+        if (page && TAILQ_EMPTY(&page->streams))
+            page = history_next_served(&state->history);
+    }
+    return !TAILQ_EMPTY(&state->catching) || history_has_served(&state->history);
 }
 
 /* One portion of sending. What is left goes on in the next turn, after the database and everybody else had
@@ -41,8 +54,11 @@ static void on_service(struct loop_task *task)
             TAILQ_INSERT_TAIL(&state->dirty, feed, dirty_link);
         }
     }
-    serve_catching(state, SENDS_PER_TURN / 4);
-    if (!TAILQ_EMPTY(&state->dirty) || !TAILQ_EMPTY(&state->catching))
+    bool is_catching = serve_catching(state);
+    if (state->durable_up)
+        history_ask(&state->history);
+    state->stats.history_bytes = state->history.bytes;
+    if (!TAILQ_EMPTY(&state->dirty) || is_catching)
         loop_task_queue(state->loop, &state->service);
 }
 
@@ -71,9 +87,11 @@ static void on_tick(struct loop_timer *timer)
     struct channel *next_channel;
     struct feed *next_feed;
 
-    /* Who waits for a page that could not be read asks again, though nothing new may come that would wake it. */
-    if (state->durable_up && history_drop_failed(&state->history))
-        subscriber_wake_waiting(state);
+    /* What could not be read is asked for again, though nothing new may come. */
+    if (state->durable_up) {
+        history_retry(&state->history);
+        loop_task_queue(state->loop, &state->service);
+    }
     for (struct feed *feed = TAILQ_FIRST(&hub->registry.feeds); feed; feed = next_feed) {
         next_feed = TAILQ_NEXT(feed, link);
         close_stalled(state, feed);
@@ -96,17 +114,60 @@ static void on_tick(struct loop_timer *timer)
         registry_remove_channel(&hub->registry, channel);
     }
     hub_tell_durable(hub);
-    if (state->durable_up) {
-        history_drop_failed(&state->history);
-        subscriber_wake_waiting(state);
+}
+
+static void want_page(void *context, struct history_page *page, const struct history_request *request)
+{
+    struct hub_options *options = &((struct hub *)context)->state.options;
+
+    options->on_history_wanted(options->context, page, request);
+}
+
+static void want_places(void *context, struct history_places *places)
+{
+    struct hub_options *options = &((struct hub *)context)->state.options;
+
+    options->on_places_wanted(options->context, places);
+}
+
+/* What comes behind the place that the page begins at is not there, or cannot be read; or the database is not what it
+ * was when the place was judged. */
+static void tell_verdict(struct history_page *page)
+{
+    const struct history_place lost = {.verdict = page->verdict, .resumed = page->start};
+    struct subscriber *subscriber;
+
+    TAILQ_FOREACH (subscriber, &page->streams, link) {
+        if (subscriber->durable.number == page->from.number)
+            catch_up_judged(subscriber, &lost);
+        else
+            subscriber->verified = false;
     }
 }
 
-static void on_history(void *context)
+static void on_page(void *context, struct history_page *page)
 {
-    struct hub *hub = context;
+    struct hub_state *state = &((struct hub *)context)->state;
 
-    subscriber_wake_waiting(&hub->state);
+    if (page->verdict != HISTORY_OK)
+        tell_verdict(page);
+    /* Before anybody looks for the next one: those that this one does not reach wait for it as well, instead of wanting
+     * pages that begin at their own places. */
+    if (!TAILQ_EMPTY(&page->streams) && page->end.number < state->now.durable.number)
+        history_want_next(page);
+    loop_task_queue(state->loop, &state->service);
+}
+
+static void on_places(void *context)
+{
+    struct hub_state *state = &((struct hub *)context)->state;
+    struct subscriber *subscriber;
+
+    while ((subscriber = TAILQ_FIRST(&state->history.places.streams))) {
+        catch_up_judged(subscriber, history_place_of(&state->history, &subscriber->durable));
+        subscriber_look_again(subscriber);
+    }
+    loop_task_queue(state->loop, &state->service);
 }
 
 struct hub *hub_new(struct loop *loop, const struct hub_options *options)
@@ -121,10 +182,12 @@ struct hub *hub_new(struct loop *loop, const struct hub_options *options)
     hub->state.service.on_task = on_service;
     hub->state.expiry.on_task = expiry_run;
     TAILQ_INIT(&hub->state.catching);
-    TAILQ_INIT(&hub->state.waiting);
+    TAILQ_INIT(&hub->state.ahead);
+    hub->state.ahead_least = UINT64_MAX;
     TAILQ_INIT(&hub->state.dirty);
     log_decoder_init(&hub->state.decoder);
-    history_init(&hub->state.history, options->memory_bytes / 4, on_history, hub);
+    history_init(&hub->state.history, options->memory_bytes / 4,
+                 &(struct history_calls){want_page, want_places, on_page, on_places, hub});
     registry_init(&hub->registry, &hub->state);
     int error = cursor_new_run(hub->state.now.run);
     if (error == 0)
@@ -145,10 +208,6 @@ void hub_free(struct hub *hub)
     if (!hub)
         return;
     hub->state.closing = false; /* no callback any more */
-    while (!TAILQ_EMPTY(&hub->state.catching))
-        subscriber_free(TAILQ_FIRST(&hub->state.catching));
-    while (!TAILQ_EMPTY(&hub->state.waiting))
-        subscriber_free(TAILQ_FIRST(&hub->state.waiting));
     registry_done(&hub->registry);
     history_done(&hub->state.history);
     log_decoder_done(&hub->state.decoder);
@@ -172,6 +231,7 @@ void hub_reconfigure(struct hub *hub, const struct hub_options *options)
     ours->on_channel_wanted = kept.on_channel_wanted;
     ours->on_closed = kept.on_closed;
     ours->on_history_wanted = kept.on_history_wanted;
+    ours->on_places_wanted = kept.on_places_wanted;
     ours->context = kept.context;
 }
 

@@ -26,6 +26,7 @@
 
 struct hub;
 struct history_page;
+struct history_places;
 struct history_request;
 
 struct hub_options {
@@ -49,9 +50,11 @@ struct hub_options {
     /* After hub_close: the last stream is gone. May be called from within hub_close; must not free the hub.
      */
     void (*on_closed)(void *context);
-    /* Read a page of the log (stream/durable.h). The request is lent; the answer comes later, never from within. NULL:
-     * no durable channels. */
+    /* Read a page of the log (stream/durable.h). The request is lent; the answer comes later, or at once as a failure.
+     * NULL: no durable channels. */
     void (*on_history_wanted)(void *context, struct history_page *page, const struct history_request *request);
+    /* Judge places of the log; the same. */
+    void (*on_places_wanted)(void *context, struct history_places *places);
     void *context;
 };
 

@@ -10,9 +10,6 @@
 
 #include <sys/queue.h>
 
-struct subscriber;
-TAILQ_HEAD(subscriber_list, subscriber);
-
 struct feed;
 TAILQ_HEAD(feed_list, feed);
 
@@ -41,9 +38,11 @@ struct hub_state {
     bool database_up;
     bool closing; /* no stream begins any more, and those that there are end one after the other */
 
-    /* Work for the service task: subscribers to be caught up, and feeds with bytes to send. */
+    /* Work for the service task: subscribers to be caught up, beside those that hang on pages of history; and feeds
+     * with bytes to send. */
     struct subscriber_list catching;
-    struct subscriber_list waiting; /* for a page of history */
+    struct subscriber_list ahead; /* of this gateway, as they come from one that has read more of the log */
+    uint64_t ahead_least;         /* no durable place of theirs is below; UINT64_MAX: there are none */
     struct feed_list dirty;
     struct loop_task service;
     struct loop_task expiry; /* streams whose time is over (expiry.h) */

@@ -68,6 +68,30 @@ bool selection_wants(const struct selection *selection, const struct event *even
     return row_filter_sees(&selection->where, event) != SIGHT_NONE;
 }
 
+/* FNV-1a (Noll's page on it has the constants), folded. */
+static unsigned char id_mark(const char *id)
+{
+    uint32_t hash = 2166136261U;
+
+    for (; id && *id; id++)
+        hash = (hash ^ (unsigned char)*id) * 16777619U;
+    return (unsigned char)((hash ^ hash >> 16) & 63);
+}
+
+unsigned char event_id_mark(const struct event *event)
+{
+    return id_mark(event_id(event));
+}
+
+uint64_t selection_id_marks(const struct selection *selection)
+{
+    uint64_t marks = 0;
+
+    for (size_t i = 0; i < selection->ids.count; i++)
+        marks |= (uint64_t)1 << id_mark(selection->ids.items[i]);
+    return selection->ids.count > 0 ? marks : UINT64_MAX;
+}
+
 const char *selection_event_name(const struct selection *selection, const struct event *event)
 {
     static const char *const reserved[][2] = {{"ready", "ready_"}, {"gap", "gap_"},   {"status", "status_"},

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum naming {
     NAMING_MESSAGE, /* no event line: onmessage */
@@ -34,6 +35,11 @@ void selection_key(struct selection *selection, struct buffer *ret_key);
 /* Whether the filters let event pass. An outage always passes; what is not a row change passes when there is
  * no filter. */
 bool selection_wants(const struct selection *selection, const struct event *event);
+
+/* A quick look before that, for who goes through many events: an id has one of 64 marks, and what has none of the ids
+ * of the selection has none of their marks, but by chance. All marks when ids do not matter. */
+uint64_t selection_id_marks(const struct selection *selection);
+unsigned char event_id_mark(const struct event *event); /* 0 to 63 */
 
 /* The SSE event name for event; NULL for none. The names of control events, `error` and `open` are kept off: a table of
  * that name gets `_` behind it. The text is lent by the event, or constant. */

@@ -30,6 +30,7 @@ struct stream_stats {
     uint64_t feeds;                 /* now */
     uint64_t memory_bytes;          /* of remembered events, now */
     uint64_t feed_bytes;            /* of encoded frames that wait to be sent, now */
+    uint64_t history_bytes;         /* of pages of history, now */
     uint64_t events_published;      /* taken in */
     uint64_t events_rejected;       /* larger than PAYLOAD_BYTES_MAX, or no memory */
     uint64_t notifications_ignored; /* on the names of durable channels, whoever sent them */

@@ -12,13 +12,41 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+static bool is_of_feed(const struct feed *feed, const struct subscriber_list *list)
+{
+    return list == &feed->opening || list == &feed->live || list == &feed->blocked;
+}
+
 static void move_to(struct subscriber *subscriber, struct subscriber_list *list)
 {
+    struct feed *feed = subscriber->feed;
+    bool was_away = subscriber->list && !is_of_feed(feed, subscriber->list), is_away = list && !is_of_feed(feed, list);
+
     if (subscriber->list)
         TAILQ_REMOVE(subscriber->list, subscriber, link);
     subscriber->list = list;
     if (list)
         TAILQ_INSERT_TAIL(list, subscriber, link);
+    if (was_away && !is_away)
+        TAILQ_REMOVE(&feed->away, subscriber, away_link);
+    if (is_away && !was_away)
+        TAILQ_INSERT_TAIL(&feed->away, subscriber, away_link);
+}
+
+void subscriber_hang_on(struct subscriber *subscriber, struct subscriber_list *list)
+{
+    assert(subscriber->state == SUBSCRIBER_CATCHING && !is_of_feed(subscriber->feed, list));
+    move_to(subscriber, list);
+}
+
+void subscriber_look_again(struct subscriber *subscriber)
+{
+    struct hub_state *hub = subscriber->feed->hub;
+
+    if (is_of_feed(subscriber->feed, subscriber->list) || subscriber->list == &hub->catching)
+        return;
+    move_to(subscriber, &hub->catching);
+    loop_task_queue(hub->loop, &hub->service);
 }
 
 void subscriber_set_state(struct subscriber *subscriber, enum subscriber_state state)
@@ -243,9 +271,10 @@ void subscriber_serve(struct subscriber *subscriber)
 {
     struct feed *feed = subscriber->feed;
     struct hub_state *hub = feed->hub;
+    struct subscriber_list *next = &hub->catching;
 
     if (subscriber->state == SUBSCRIBER_CATCHING)
-        catch_up_fill(subscriber);
+        next = catch_up_fill(subscriber);
     int error = send_pending(subscriber);
     if (error == 0 && is_due_to_end(subscriber)) {
         append_bye(subscriber);
@@ -272,28 +301,21 @@ void subscriber_serve(struct subscriber *subscriber)
         move_to(subscriber, &feed->live);
         break;
     case SUBSCRIBER_CATCHING:
-        if (!subscriber->waits) {
-            move_to(subscriber, &hub->catching);
-            loop_task_queue(hub->loop, &hub->service);
-        } else if (subscriber->list != &hub->waiting) {
-            move_to(subscriber, &hub->waiting);
-        }
+        move_to(subscriber, next);
+        loop_task_queue(hub->loop, &hub->service);
         break;
     case SUBSCRIBER_ENDING:
         break;
     }
 }
 
-void subscriber_wake_waiting(struct hub_state *hub)
+void subscriber_wake_ahead(struct hub_state *hub)
 {
-    struct subscriber *subscriber;
-
-    if (TAILQ_EMPTY(&hub->waiting))
+    if (hub->now.durable.number < hub->ahead_least)
         return;
-    TAILQ_FOREACH (subscriber, &hub->waiting, link)
-        subscriber->list = &hub->catching;
-    TAILQ_CONCAT(&hub->catching, &hub->waiting, link);
-    loop_task_queue(hub->loop, &hub->service);
+    hub->ahead_least = UINT64_MAX;
+    while (!TAILQ_EMPTY(&hub->ahead))
+        subscriber_look_again(TAILQ_FIRST(&hub->ahead));
 }
 
 void subscriber_cut(struct subscriber *subscriber, const char *data)

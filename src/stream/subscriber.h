@@ -16,6 +16,7 @@ struct subscriber {
     struct feed *feed;
     struct subscriber_list *list; /* the one it stands in */
     TAILQ_ENTRY(subscriber) link;
+    TAILQ_ENTRY(subscriber) away_link; /* in feed->away, while `list` is none of the feed's */
 
     uint64_t offset; /* LIVE: of the next byte in the feed's log */
     /* Other states: of the last event that is in `own` or was sent; on live channels, and on durable ones. */
@@ -25,7 +26,6 @@ struct subscriber {
     struct start *start;   /* while OPENING */
     struct origin *origin; /* NULL when addresses are not counted */
     uint64_t gap_known;    /* up to here the client knows that something may be missing */
-    uint64_t page_seen;    /* the serial of the last page of history that it has read */
     uint64_t quiet_drops;  /* a start from the earliest: as long as hub->drops is this, gaps are just the
                               beginning */
     int64_t blocked_since_ms;
@@ -56,8 +56,14 @@ void subscriber_append_control(struct subscriber *subscriber, const char *name, 
 /* From LIVE back to CATCHING, because the log is about to drop what it has not sent. */
 void subscriber_fall_behind(struct subscriber *subscriber);
 
-/* Who waits for history, or for this gateway to come up with another one, looks again. */
-void subscriber_wake_waiting(struct hub_state *hub);
+/* A stream that is being caught up looks in its turn again for what comes next, whatever it waits for. */
+void subscriber_look_again(struct subscriber *subscriber);
+
+/* To a list of those that are being caught up, which what it waits for serves. */
+void subscriber_hang_on(struct subscriber *subscriber, struct subscriber_list *list);
+
+/* The hub has come further: those that were ahead of it look again, if it has come up with any. */
+void subscriber_wake_ahead(struct hub_state *hub);
 
 /* Its bytes for itself alone, which exist only while there are some: an idle stream pays nothing for them. NULL without
  * memory. */

@@ -4,7 +4,8 @@
  *   gateway     publishes them and remembers the newest: src/stream/durable.c and memory.c; begins a tick again when the connection
  *               broke within it
  *   history     answers a page from the log, which may be ahead of the gateway: read_events()
- *   subscriber  step(), read_history() and go_live() of src/stream/catch_up.c; falls back when it reads too slowly
+ *   subscriber  step(), read_history() and go_live() of src/stream/catch_up.c; falls back when it reads too slowly. The page that it
+ *               waits for may begin at the place of another one, below its own, and end before it gets there (src/stream/history.h)
  *
  * One thread runs all but the database, so a step of it is one atomic block. tests/model/check runs it, and once more with each MISTAKE,
  * which must then be found. */
@@ -92,15 +93,26 @@ active proctype subscriber()
     atomic { head >= number -> place = number; given = number } /* from a gateway that was ahead of this one, maybe */
 end:
     do
-    :: atomic { !live && page_ready -> /* find_page() has it: all that is behind place */
+    :: atomic { !live && page_ready -> /* history_page_for() has it: all that is behind place */
             do
+#ifndef MISTAKE_PAGE_FROM_ITS_START
             :: page_from <= place && place < page_end -> give(place + 1)
             :: else -> break
+#else
+            :: page_from <= place && place < page_end -> give(page_from + 1); page_from++
+            :: else -> break
+#endif
             od;
             page_from = NONE;
             page_ready = false
         }
-    :: atomic { !live && since > place && page_from == NONE -> page_from = place }
+    :: atomic { !live && since > place && page_from == NONE ->
+            page_from = place;
+            do
+            :: page_from > 0 -> page_from-- /* another one's place */
+            :: break
+            od
+        }
     :: atomic { !live && since <= place && place < now -> give(place + 1) } /* from the ring */
     /* All that there is. A page that is still asked for is of no use any more. */
 #ifdef MISTAKE_LIVE_AHEAD

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { CLIENTS_MAX = 700, PUBLISHED_MAX = 40000, PAD_BYTES = 60 };
+enum { CLIENTS_MAX = 2100, PUBLISHED_MAX = 40000, PAD_BYTES = 60 };
 
 static const uint64_t NO_NUMBER = UINT64_MAX;
 

@@ -282,6 +282,7 @@ static inline void close_hub(void)
 
 /* What reads history, where there are durable channels. */
 static void (*history_hook)(void *context, struct history_page *page, const struct history_request *request);
+static void (*places_hook)(void *context, struct history_places *places);
 
 static inline void open_hub(void)
 {
@@ -291,7 +292,7 @@ static inline void open_hub(void)
         .linger_ms = 60000,
         .stall_ms = 60000,
         .retry_ms = 2000,
-        .streams_max = 1000,
+        .streams_max = 3000,
         .channels_max = 10,
         .channel_memory_bytes = 8 << 20,
         .memory_bytes = 16 << 20,
@@ -301,6 +302,7 @@ static inline void open_hub(void)
         .on_channel_wanted = on_fixture_channel_wanted,
         .on_closed = on_fixture_closed,
         .on_history_wanted = history_hook,
+        .on_places_wanted = places_hook,
     };
     f.listen_by_itself = true;
     f.hub = hub_new(f.loop, &f.options);
