@@ -30,11 +30,12 @@ struct transcoder {
         ss2, 3, 2                                                                                                      \
     }
 
-/* All that a database may have but three: UTF8; MULE_INTERNAL, which the C library does not know; and WIN1258, where it
+/* All that a database may have but two: MULE_INTERNAL, which the C library does not know; and WIN1258, where it
  * composes letters that PostgreSQL leaves apart. EUC-JP-MS has each letter of PostgreSQL's EUC_JP as PostgreSQL has it,
  * which EUC-JP has not. EUC-JISX0213 differs from EUC_JIS_2004 in two: a1b1 and a1ef become U+FFE3 and U+FFE5 (in
  * PostgreSQL U+203E and U+00A5). */
 static struct transcoder transcoders[] = {
+    {"UTF8", NULL, SINGLE, false, NULL, NULL}, /* a superuser can write other bytes, and so can a failing disk */
     {"SQL_ASCII", NULL, SINGLE, false, NULL, NULL},
     {"LATIN1", "ISO-8859-1", SINGLE, false, NULL, NULL},
     {"LATIN2", "ISO-8859-2", SINGLE, false, NULL, NULL},

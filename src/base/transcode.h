@@ -3,7 +3,7 @@
  * The server could do that, too. But what it cannot convert fails the whole answer, and a notification of that kind
  * ends the session: so its bytes come as they are, and each sequence that is nothing in UTF-8 becomes U+FFFD here.
  *
- * A database in UTF8 has no transcoder, and text that is ASCII is never copied. In SQL_ASCII, which is bytes of any
+ * Text that is ASCII, or UTF-8 already in a database of UTF8, is never copied. In SQL_ASCII, which is bytes of any
  * kind, those that are UTF-8 stay what they are. */
 #pragma once
 
@@ -13,8 +13,8 @@
 
 struct transcoder;
 
-/* By PostgreSQL's name of an encoding. NULL: there is nothing to be done (UTF8), or the C library has no converter that
- * agrees with the server's, which must convert then. Opened once, and kept as long as the program runs; the first call
+/* By PostgreSQL's name of an encoding. NULL: the C library has no converter that agrees with the server's, which must
+ * convert then. Opened once, and kept as long as the program runs; the first call
  * for an encoding reads files. */
 struct transcoder *transcoder_find(const char *encoding);
 

@@ -9,13 +9,14 @@
 static const char NOT_INSTALLED[] = "the database side is not installed, or too old: run `tuplecast setup`";
 
 /* The channel is a trigger's first argument; each ends with a zero byte. */
-static const char NAMES[] =
-    "SELECT DISTINCT pg_catalog.convert_from(pg_catalog.substr(g.tgargs, 1, pg_catalog.position(g.tgargs, '\\x00')"
-    " OPERATOR(pg_catalog.-) 1), pg_catalog.getdatabaseencoding())"
-    " FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) g.tgfoid"
-    " JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace"
-    " WHERE n.nspname OPERATOR(pg_catalog.=) 'tuplecast' AND p.proname OPERATOR(pg_catalog.^@) 'durable_'"
-    " AND g.tgname OPERATOR(pg_catalog.^@) 'tuplecast:'";
+#define NAMES                                                                                                          \
+    "SELECT DISTINCT pg_catalog.convert_from(pg_catalog.substr(g.tgargs, 1, pg_catalog.position(g.tgargs, '\\x00')"    \
+    " OPERATOR(pg_catalog.-) 1), pg_catalog.getdatabaseencoding())"                                                    \
+    " FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) g.tgfoid"                 \
+    " WHERE p.proname OPERATOR(pg_catalog.^@) 'durable_' AND g.tgname OPERATOR(pg_catalog.^@) 'tuplecast:'"
+#define OURS                                                                                                           \
+    " AND p.pronamespace OPERATOR(pg_catalog.=) (SELECT n.oid FROM pg_catalog.pg_namespace n"                          \
+    " WHERE n.nspname OPERATOR(pg_catalog.=) 'tuplecast')"
 
 static void end(struct durable_admission *admission, enum admission_verdict verdict)
 {
@@ -59,7 +60,11 @@ static void ask(struct durable_admission *admission, const struct query *query)
 
 static void refuse(struct durable_admission *admission, enum durable_fault fault, const char *why)
 {
-    const struct query names = {.sql = NAMES, .on_row = on_name, .on_done = on_names, .context = admission};
+    /* Where there is no such schema, it may have another name. */
+    const struct query names = {.sql = fault == DURABLE_FAULT_ABSENT ? NAMES : NAMES OURS,
+                                .on_row = on_name,
+                                .on_done = on_names,
+                                .context = admission};
 
     admission->fault = fault;
     snprintf(admission->why, sizeof(admission->why), "%s", why);
@@ -116,10 +121,7 @@ static void on_schema(void *context, const char *sqlstate, const char *message)
     if (sqlstate) {
         give_up(admission, sqlstate, message);
     } else if (admission->schema.state.kind == SCHEMA_NONE) {
-        admission->fault = DURABLE_FAULT_ABSENT;
-        snprintf(admission->why, sizeof(admission->why), "%s", NOT_INSTALLED);
-        admission->names_known = true; /* there are none */
-        end(admission, REFUSED);
+        refuse(admission, DURABLE_FAULT_ABSENT, NOT_INSTALLED);
     } else if (admission->schema.state.kind == SCHEMA_FOREIGN) {
         /* Whoever made it could name all channels, and silence them. */
         admission->fault = DURABLE_FAULT_SCHEMA;

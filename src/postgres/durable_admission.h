@@ -21,9 +21,11 @@ struct durable_admission {
 
     struct schema_check schema;
     enum durable_fault fault;
-    char why[256];          /* a sentence that everybody may read, without names of roles */
-    struct text_list names; /* of durable channels, when it is refused; kept until the next time it is asked */
-    bool names_known;       /* false: nobody who can be trusted says which there are */
+    char why[256]; /* a sentence that everybody may read, without names of roles */
+    /* Of durable channels, when it is refused; kept until the next time it is asked. With DURABLE_FAULT_ABSENT they are
+     * hints, and say at most which of the known names are still in use: everybody can make such triggers. */
+    struct text_list names;
+    bool names_known; /* false: nobody who can be trusted says which there are */
 };
 
 /* Asks, one query after the other. on_done is called once, from no call of ours, unless this fails. Returns 0, or what

@@ -311,13 +311,26 @@ static void check(struct durable_reader *reader)
     query_queue_reset(reader->queue, "out of memory");
 }
 
+/* The schema is not there. When triggers that feed the channels are, it has another name, and may have its own again:
+ * then no name is forgotten. */
+static bool keep_names(const struct durable_reader *reader, struct text_list *hints)
+{
+    for (size_t i = 0; i < reader->names.count; i++)
+        if (text_list_has(hints, reader->names.items[i]))
+            return true;
+    text_list_done(hints);
+    return false;
+}
+
 /* The names stay what they are, or become what the catalog says: streams of those channels wait, and what anybody sends
  * them by NOTIFY stays ignored. */
 static void stay_off(struct durable_reader *reader)
 {
     struct durable_admission *admission = &reader->admission;
 
-    if (admission->names_known) {
+    if (admission->fault == DURABLE_FAULT_ABSENT && keep_names(reader, &admission->names))
+        admission->fault = DURABLE_FAULT_SCHEMA;
+    else if (admission->names_known) {
         text_list_done(&reader->names);
         reader->names = admission->names;
         admission->names = (struct text_list){0};

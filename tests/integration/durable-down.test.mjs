@@ -95,6 +95,24 @@ test("a schema that is too old for a while: the same", LIMITS, async (t) => {
     await isTold(stream, [1]);
 });
 
+test("a schema that has another name for a while: the same", LIMITS, async (t) => {
+    const { database, gateway, write } = await open(t);
+    const stream = await subscribe(t, gateway.stream("posts_changes"));
+    await write(1);
+    await isTold(stream, [1]);
+    await database.query("ALTER SCHEMA tuplecast RENAME TO elsewhere");
+    await saysDown(stream);
+    await database.notify("posts_changes", FORGED);
+    await database.query("ALTER SCHEMA elsewhere RENAME TO tuplecast");
+    await write(2);
+    await isTold(stream, [1, 2]);
+    // When the triggers are gone as well, the channel is a live one.
+    await database.query("SELECT tuplecast.drop_trigger('posts', NULL, false); DROP SCHEMA tuplecast CASCADE");
+    await isTold(stream, [1, 2, "gap outage"]);
+    await database.notify("posts_changes", FORGED);
+    await isTold(stream, [1, 2, "gap outage", 666]);
+});
+
 test("ticks that cannot be made: the fault has a name, the server's reason is in the log alone, and its end is told", LIMITS, async (t) => {
     const { database, gateway, write } = await open(t);
     const stream = await subscribe(t, gateway.stream("posts_changes"));
