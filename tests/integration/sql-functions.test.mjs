@@ -256,11 +256,12 @@ describe("a table is altered", () => {
     for (const [what, alter, expected] of [
         ["a listed column", "ALTER TABLE %t RENAME a TO b", [{ id: 1 }, 1]],
         ["the key", "ALTER TABLE %t DROP CONSTRAINT %t_pkey, ADD PRIMARY KEY (id, a)", [{ id: 1, a: "x" }, { id: 1, a: "x" }]],
+        ["a new one", "ALTER TABLE %t ADD b integer DEFAULT 7, ADD c timestamptz DEFAULT '2024-01-01 00:00:00+03'", [{ id: 1, a: "x", b: 7, c: "2023-12-31T21:00:00+00:00" }, 1]],
     ])
-        test(`by somebody else, in a transaction that does not see it: ${what}, with \`columns\``, async (t) => {
+        test(`by somebody else, in a transaction that does not see it: ${what}`, async (t) => {
             const table = `unseen_${what.split(" ").at(-1)}`;
             await database.query(`CREATE TABLE ${table} (id integer PRIMARY KEY, a text NOT NULL)`);
-            await put(database, table, define(table, { columns: ["id", "a"], operations: ["INSERT"] }));
+            await put(database, table, define(table, { columns: what === "a new one" ? undefined : ["id", "a"], operations: ["INSERT"] }));
             const listener = await Listener.open(t, database, `${table}_changes`);
             const writer = await database.connect(t);
             await writer.query("BEGIN ISOLATION LEVEL REPEATABLE READ");
@@ -270,6 +271,19 @@ describe("a table is altered", () => {
             const [{ data, id }] = await listener.events();
             assert.deepEqual([data, id], expected);
         });
+});
+
+test("values have the same bytes whatever the session's settings are, also arrays of others' types and names of objects", async (t) => {
+    await database.query("CREATE TYPE shade AS ENUM ('dark', 'light')");
+    const listener = await watched(t, database, "shades", "id integer PRIMARY KEY, s shade[], r regclass");
+    const writer = await database.connect(t);
+    const insert = (id) => writer.query(`INSERT INTO shades VALUES (${id}, '{dark,NULL}', 'shades')`);
+    await insert(1);
+    await writer.query("SET array_nulls = off; SET quote_all_identifiers = on; SET search_path = pg_temp");
+    await writer.query("INSERT INTO public.shades VALUES (2, ARRAY['dark', NULL]::public.shade[], 'public.shades')");
+    const [first, second] = await listener.events();
+    assert.deepEqual(first.data, { id: 1, s: ["dark", null], r: "public.shades" });
+    assert.deepEqual({ ...second.data, id: 1 }, first.data);
 });
 
 describe("functions", () => {
