@@ -279,11 +279,12 @@ test("values have the same bytes whatever the session's settings are, also array
     const writer = await database.connect(t);
     const insert = (id) => writer.query(`INSERT INTO shades VALUES (${id}, '{dark,NULL}', 'shades')`);
     await insert(1);
-    await writer.query("SET array_nulls = off; SET quote_all_identifiers = on; SET search_path = pg_temp");
-    await writer.query("INSERT INTO public.shades VALUES (2, ARRAY['dark', NULL]::public.shade[], 'public.shades')");
-    const [first, second] = await listener.events();
+    for (const [i, setting] of ["array_nulls = off", "quote_all_identifiers = on", "search_path = pg_temp"].entries())
+        await writer.query(`SET ${setting}; INSERT INTO public.shades VALUES (${2 + i}, ARRAY['dark', NULL]::public.shade[], 'public.shades'); RESET ALL`);
+    const [first, ...others] = await listener.events();
     assert.deepEqual(first.data, { id: 1, s: ["dark", null], r: "public.shades" });
-    assert.deepEqual({ ...second.data, id: 1 }, first.data);
+    for (const { data } of others) assert.deepEqual({ ...data, id: 1 }, first.data);
+    assert.equal(others.length, 3);
 });
 
 describe("functions", () => {
