@@ -165,7 +165,7 @@ $$;
 
 -- What the functions of a trigger are made of: the facts of the table, the trigger's arguments, and its level. While it is the same, so are they.
 CREATE OR REPLACE FUNCTION tuplecast.digest_of(relation oid, arguments text[], row_level boolean) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET quote_all_identifiers = off
 AS $$
 BEGIN
     RETURN tuplecast.digest(concat_ws(' ', tuplecast.facts_of(relation), arguments, row_level));
@@ -376,10 +376,13 @@ BEGIN
     ELSIF row_level THEN
         RETURN ARRAY[tuplecast.telling(caller, relation, options, new_and_old, NULL, 'UPDATE', NULL)];
     END IF;
-    -- Both tables hold the rows in the same order. A full join is never made by nested loops, which a plan that was made for a few rows would keep.
+    -- Both tables hold the rows in the same order. A full join is never made by nested loops, which a plan that was made for a few rows would keep; but one that needs
+    -- files loses that order.
     RETURN ARRAY[tuplecast.telling(
-        caller, relation, options, format('%s FULL JOIN %s ON n.number OPERATOR(pg_catalog.=) o.number', tuplecast.side_of(relation, options, new_rows, 'n', true),
-                                          tuplecast.side_of(relation, options, old_rows, 'o', true)), NULL, 'UPDATE', NULL)];
+        caller, relation, options, format('(SELECT n.key_values, n.member_values, o.member_values AS old_values FROM %s FULL JOIN %s ON n.number OPERATOR(pg_catalog.=) o.number'
+                                          ' ORDER BY n.number) n CROSS JOIN LATERAL (SELECT n.old_values AS member_values) o',
+                                          tuplecast.side_of(relation, options, new_rows, 'n', true), tuplecast.side_of(relation, options, old_rows, 'o', true)),
+        NULL, 'UPDATE', NULL)];
 END
 $$;
 

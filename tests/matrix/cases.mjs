@@ -186,6 +186,8 @@ export function build(given, { full = false, channels }) {
     });
     const definitions = given.kinds.map((kind, at) => defineTrigger(kind, table, { pick, random, channels, odd: given.oddChannel, at }));
     table.pinned = [...new Set(definitions.flatMap(({ where, update_of }) => [...(where ?? []).map(({ column }) => column), ...(update_of ?? [])]))];
+    // PostgreSQL keeps a column's type while a trigger is put on it, as one is on the key for UPDATE (docs/triggers.md).
+    table.keyIsPinned = definitions.some(({ operations }) => operations.includes("UPDATE"));
     if (program.fixesColumns) table.pinned = table.columns.map(({ name }) => name);
     const steps = program.steps({ random, size: given.size, table, definitions, full });
     table.fixedSchema = program.fixesSchema;

@@ -100,7 +100,7 @@ const ALTERATIONS = [
         }),
     () =>
         alter("retype the key", (t, { schema }) => `ALTER TABLE ${t.path(schema)} ALTER COLUMN ${ident(t.column("key").name)} TYPE pg_catalog.int8`, {
-            possible: (t) => plainKey(t) && t.column("key").sql === "int" && !t.pinned.includes(t.column("key").name),
+            possible: (t) => plainKey(t) && !t.keyIsPinned && t.column("key").sql === "int" && !t.pinned.includes(t.column("key").name),
             then: (t) => Object.assign(t.column("key"), { sql: "int8" }),
         }),
     () =>
