@@ -38,6 +38,7 @@ enum {
     PAUSE_MS = 250,          /* the longest one of a drowsy lead */
     RUMOUR_MS = 100,         /* what is not the lead's own word makes us look no sooner */
     NAMES_MS = 100,          /* between two looks at the names of channels */
+    NAMES_PASSED_MAX = 5,    /* lists that were out of date when they came, one after the other */
     STALE_FUNCTION_MS = 500, /* between two functions that are written anew: anybody can name one */
     FUNCTION_BYTES = 24,
     NUMBER_BYTES = 24,
@@ -57,9 +58,10 @@ struct durable_reader {
     bool ever_up; /* the hub has a position */
     bool busy;    /* a query is on its way: its answer goes on */
     bool stopping;
-    bool position_checked;  /* since the connection is up */
-    bool names_changed;     /* triggers were put or dropped */
-    bool names_cut;         /* of those being collected some are missing */
+    bool position_checked; /* since the connection is up */
+    bool names_changed;    /* triggers were put or dropped */
+    bool names_cut;        /* of those being collected some are missing */
+    int names_passed;
     int64_t names_asked_ms; /* not too often: anybody can say that they changed */
     int64_t last;           /* the last tick that was read completely */
     int64_t polled_ms;      /* the last poll, or tick that was made */
@@ -358,6 +360,12 @@ static void on_names(void *context, const char *sqlstate, const char *message)
 
     if (failed(reader, sqlstate, message))
         return;
+    /* They have changed since, and may lack one whose stream waits. Anybody can say so: not for ever. */
+    if (reader->names_changed && !reader->names_cut && reader->names_passed++ < NAMES_PASSED_MAX) {
+        go_on(reader);
+        return;
+    }
+    reader->names_passed = 0;
     if (reader->names_cut || hub_durable_channels(reader->hub, reader->new_names.items, reader->new_names.count) < 0) {
         query_queue_reset(reader->queue, "out of memory");
         return;

@@ -176,7 +176,7 @@ test("a session that the server ends: the log says which, and the server's reaso
     await isUp(gateway);
     await database.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
     for (const session of ["listener", "ticks"]) {
-        const line = new RegExp(`database away session="${session}" reason="terminating connection due to administrator command"`, "g");
+        const line = new RegExp(`database away session="${session}" reason="(FATAL: +)?terminating connection due to administrator command"`, "g");
         await until(() => line.test(gateway.log), () => `${line}; the log:\n${gateway.log}`, PATIENCE_MS);
         assert.equal([...gateway.log.matchAll(new RegExp(line.source, "g"))].length, 1);
     }
