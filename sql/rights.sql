@@ -13,6 +13,7 @@ BEGIN
                    ' tuplecast.renew_lead(), tuplecast.resign_lead(), tuplecast.fall_asleep(), tuplecast.wake_up(), tuplecast.last_tick(),'
                    ' tuplecast.make_tick(bigint, text), tuplecast.ticks_after(bigint), tuplecast.find_place(bigint, text),'
                    ' tuplecast.read_events(bigint, bigint, text[], bigint, bigint), tuplecast.retain(interval, bigint), tuplecast.refresh_function(text) TO %I', gateway);
+    PERFORM pg_notify('tuplecast', 'triggers'); -- gateways that were refused look again
 END
 $$;
 
