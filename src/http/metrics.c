@@ -91,7 +91,7 @@ static void database(struct buffer *out, const struct database_stats *stats)
 static void durable(struct buffer *out, const struct durable_stats *stats)
 {
     gauge(out, "durable_lead", "1 while this gateway makes the ticks of the durable channels.", stats->lead);
-    gauge(out, "durable_up", "1 while the log of the durable channels is read.", !stats->problem[0]);
+    gauge(out, "durable_up", "1 while the log of the durable channels is read.", stats->up);
     head(out, "durable_fault", "gauge", "1 for what lasts: why the log is not read, or what of its upkeep fails.");
     for (int fault = DURABLE_FAULT_NONE + 1; fault < DURABLE_FAULTS; fault++)
         buffer_printf(out, "tuplecast_durable_fault{reason=\"%s\"} %d\n", durable_fault_name((enum durable_fault)fault),

@@ -28,6 +28,7 @@ static void tell_down(struct durable_health *health, enum durable_fault fault, c
         health->stats->faults[other] = other == (int)fault;
     snprintf(health->stats->problem, sizeof(health->stats->problem), "%s", why);
     health->is_down = true;
+    health->stats->up = false;
     if (fault == DURABLE_FAULT_ABSENT)
         log_info("no durable channels", log_text("reason", why));
     else
@@ -73,6 +74,7 @@ void durable_health_works(struct durable_health *health)
 {
     health->works_ms = loop_turn_ms(health->loop);
     health->fault = DURABLE_FAULT_NONE;
+    health->stats->up = true;
     tell_up(health);
 }
 

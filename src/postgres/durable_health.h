@@ -15,7 +15,7 @@ enum { DURABLE_LASTING_MS = 5000 };
 struct durable_health {
     struct loop *loop;
     struct hub *hub;
-    struct durable_stats *stats; /* lent: `faults`, `problem` and `lag_ms` are ours to write */
+    struct durable_stats *stats; /* lent: `up`, `faults` and `problem` are ours to write */
     struct loop_timer timer;
 
     int64_t works_ms;                         /* when a look at the log last went well, or the program began */

@@ -146,7 +146,8 @@ static void print_error(FILE *errors, const PGresult *result, PGconn *pq, const 
     print_line(errors, result, text);
 }
 
-/* Returns 0, -EAGAIN when another setup was faster and there is another try, or -EIO. */
+/* Returns 0, -EAGAIN when another setup was faster, or a gateway that looked at the schema was in the way, and there is
+ * another try, or -EIO. */
 static int run(PGconn *pq, const char *text, bool last_try, FILE *errors)
 {
     PGresult *result = PQexec(pq, text);
@@ -155,7 +156,8 @@ static int run(PGconn *pq, const char *text, bool last_try, FILE *errors)
     int error = status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK ? 0 : -EIO;
 
     if (sqlstate && !last_try &&
-        (strcmp(sqlstate, "42P06") == 0 || strcmp(sqlstate, "23505") == 0 || strcmp(sqlstate, "40001") == 0))
+        (strcmp(sqlstate, "42P06") == 0 || strcmp(sqlstate, "23505") == 0 || strcmp(sqlstate, "40001") == 0 ||
+         strcmp(sqlstate, "40P01") == 0))
         error = -EAGAIN;
     if (error == -EIO)
         print_error(errors, result, pq, text);

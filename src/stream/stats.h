@@ -77,6 +77,7 @@ const char *durable_fault_sentence(enum durable_fault fault);
 
 struct durable_stats {
     bool lead, asleep;
+    bool up;                              /* the log was looked at with success, and no failure has lasted since */
     bool faults[DURABLE_FAULTS];          /* those that last */
     char problem[256];                    /* why there are no durable channels; "" when there are */
     int64_t lag_ms;                       /* since the log was last looked at with success */

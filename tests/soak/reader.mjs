@@ -67,7 +67,8 @@ export class Reader {
             });
             this.#request = request;
             const timer = setTimeout(() => request.destroy(new Error("no answer")), CONNECT_MS);
-            request.on("socket", (socket) => socket.setTimeout(SILENCE_MS, () => this.waiting || this.pauseMs || this.cut()));
+            // Each time, not with setTimeout()'s own listener, which is gone after the first: that one may come while it does not read on purpose.
+            request.on("socket", (socket) => socket.setTimeout(SILENCE_MS).on("timeout", () => this.waiting || this.pauseMs || this.cut()));
             request.on("error", (error) => request.res ?? reject(error)).on("close", () => request.res ?? resolve());
         });
     }
