@@ -42,10 +42,12 @@ AS $$
 DECLARE
     identity constant oid := CASE WHEN current_setting('transaction_isolation') NOT LIKE 'read %' THEN pg_get_replica_identity_index(relation) END;
 BEGIN
-    -- A transaction with an old snapshot sees the catalog as it was; this index is known as it is.
-    IF identity IS NOT NULL AND (SELECT relreplident = 'd' FROM pg_class WHERE oid = relation) THEN
-        RETURN ARRAY(SELECT (parse_ident(pg_get_indexdef(identity, k, false)))[1] FROM generate_series(1, 32) k
-                      WHERE pg_index_column_has_property(identity, k, 'orderable') ORDER BY k);
+    -- A transaction with an old snapshot sees the catalog as it was; this index is known as it is, and is the primary key unless that is deferrable.
+    IF current_setting('transaction_isolation') NOT LIKE 'read %' AND (SELECT relreplident = 'd' FROM pg_class WHERE oid = relation)
+       AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND NOT indimmediate) THEN
+        RETURN CASE WHEN identity IS NOT NULL
+                    THEN ARRAY(SELECT (parse_ident(pg_get_indexdef(identity, k, false)))[1] FROM generate_series(1, 32) k
+                                WHERE pg_index_column_has_property(identity, k, 'orderable') ORDER BY k) END;
     END IF;
     RETURN (SELECT ARRAY(SELECT attname::text FROM generate_series(0, i.indnkeyatts - 1) k JOIN pg_attribute ON attrelid = relation AND attnum = i.indkey[k] ORDER BY k)
               FROM (SELECT indnkeyatts, indkey FROM pg_index WHERE indrelid = relation AND (indisprimary OR indisreplident) AND indisvalid

@@ -256,6 +256,7 @@ describe("a table is altered", () => {
     for (const [what, alter, expected] of [
         ["a listed column", "ALTER TABLE %t RENAME a TO b", [{ id: 1 }, 1]],
         ["the key", "ALTER TABLE %t DROP CONSTRAINT %t_pkey, ADD PRIMARY KEY (id, a)", [{ id: 1, a: "x" }, { id: 1, a: "x" }]],
+        ["the key's end", "ALTER TABLE %t DROP CONSTRAINT %t_pkey", [{ id: 1, a: "x" }, null]],
         ["a new one", "ALTER TABLE %t ADD b integer DEFAULT 7, ADD c timestamptz DEFAULT '2024-01-01 00:00:00+03'", [{ id: 1, a: "x", b: 7, c: "2023-12-31T21:00:00+00:00" }, 1]],
     ])
         test(`by somebody else, in a transaction that does not see it: ${what}`, async (t) => {
