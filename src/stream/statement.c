@@ -155,6 +155,24 @@ static void append(struct buffer *whole, const char *before, struct json_slice v
     buffer_append(whole, value.text, value.size_bytes);
 }
 
+static bool is_space(char letter)
+{
+    return letter == ' ' || letter == '\t' || letter == '\n' || letter == '\r';
+}
+
+/* An item of a list with the white space around it: a column of the type json has its own, and is the same in a row
+ * that is sent by itself. */
+static struct json_slice with_space(struct json_slice item)
+{
+    while (is_space(item.text[-1])) {
+        item.text--;
+        item.size_bytes++;
+    }
+    while (is_space(item.text[item.size_bytes]))
+        item.size_bytes++;
+    return item;
+}
+
 /* Returns whether there are as many values as columns. */
 static bool append_object(struct buffer *whole, struct json_slice columns, struct json_slice values)
 {
@@ -166,7 +184,7 @@ static bool append_object(struct buffer *whole, struct json_slice columns, struc
         if (!json_next_item(&values, &value))
             return false;
         append(whole, before, name);
-        append(whole, ":", value);
+        append(whole, ":", with_space(value));
         before = ",";
     }
     buffer_append_text(whole, "}");
@@ -214,7 +232,7 @@ static void append_changed(struct buffer *whole, struct json_slice columns, stru
 
     buffer_append_text(whole, ",\"changed\":[");
     while (json_next_item(&columns, &name) && json_next_item(&values, &value) && json_next_item(&olds, &old)) {
-        if (equal(value, old))
+        if (equal(with_space(value), with_space(old)))
             continue;
         append(whole, before, name);
         before = ",";

@@ -57,6 +57,10 @@ static void a_row_becomes_the_payload_that_it_would_have_been(void **state)
     assert_whole(POSTS, "{\"_\":18,\"row\":[null,{\"a\":[1,{}],\n\"b\":2}],\"n\":99}",
                  "{\"schema\":\"public\",\"table\":\"posts\",\"type\":\"INSERT\",\"id\":null,"
                  "\"data\":{\"id\":null,\"title\":{\"a\":[1,{}],\n\"b\":2}}}");
+    /* What stands around a value of the type json is a part of it. */
+    assert_whole(POSTS, "{\"_\":18,\"row\":[null, \t{\"a\":[1,{}],\n\"b\":2}  ],\"n\":99}",
+                 "{\"schema\":\"public\",\"table\":\"posts\",\"type\":\"INSERT\",\"id\":null,"
+                 "\"data\":{\"id\":null,\"title\": \t{\"a\":[1,{}],\n\"b\":2}  }}");
 }
 
 static void names_stand_as_they_came(void **state)
