@@ -8,12 +8,16 @@
 
 static const char NOT_INSTALLED[] = "the database side is not installed, or too old: run `tuplecast setup`";
 
-/* The channel is a trigger's first argument; each ends with a zero byte. */
+/* The channel is a trigger's first argument; each ends with a zero byte. It stands in the function as well: whoever may
+ * hang that onto a table of his own cannot name other channels. */
 #define NAMES                                                                                                          \
-    "SELECT DISTINCT pg_catalog.convert_from(pg_catalog.substr(g.tgargs, 1, pg_catalog.position(g.tgargs, '\\x00')"    \
-    " OPERATOR(pg_catalog.-) 1), pg_catalog.getdatabaseencoding())"                                                    \
-    " FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) g.tgfoid"                 \
-    " WHERE p.proname OPERATOR(pg_catalog.^@) 'durable_' AND g.tgname OPERATOR(pg_catalog.^@) 'tuplecast:'"
+    "SELECT DISTINCT c.name FROM pg_catalog.pg_trigger g"                                                              \
+    " JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) g.tgfoid,"                                             \
+    " LATERAL (SELECT pg_catalog.convert_from(pg_catalog.substr(g.tgargs, 1, GREATEST(pg_catalog.position(g.tgargs,"   \
+    " '\\x00') OPERATOR(pg_catalog.-) 1, 0)), pg_catalog.getdatabaseencoding())) AS c (name)"                          \
+    " WHERE p.proname OPERATOR(pg_catalog.^@) 'durable_' AND g.tgname OPERATOR(pg_catalog.^@) 'tuplecast:'"            \
+    " AND (p.proname OPERATOR(pg_catalog.=) 'durable_truncate'"                                                        \
+    " OR pg_catalog.position(p.prosrc, pg_catalog.quote_literal(c.name)) OPERATOR(pg_catalog.>) 0)"
 #define OURS                                                                                                           \
     " AND p.pronamespace OPERATOR(pg_catalog.=) (SELECT n.oid FROM pg_catalog.pg_namespace n"                          \
     " WHERE n.nspname OPERATOR(pg_catalog.=) 'tuplecast')"

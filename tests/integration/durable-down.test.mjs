@@ -113,6 +113,17 @@ test("a schema that has another name for a while: the same", LIMITS, async (t) =
     await isTold(stream, [1, 2, "gap outage", 666]);
 });
 
+test("a stranger's triggers with names like ours, without arguments too, keep no live stream from starting", LIMITS, async (t) => {
+    const database = await createDatabase(t);
+    await database.query(`CREATE SCHEMA own; CREATE TABLE own.t (id int); CREATE FUNCTION own.durable_1() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+        CREATE TRIGGER "tuplecast:a:insert" AFTER INSERT ON own.t EXECUTE FUNCTION own.durable_1();
+        CREATE TRIGGER "tuplecast:b:insert" AFTER INSERT ON own.t EXECUTE FUNCTION own.durable_1('chat')`);
+    const gateway = await startGateway(t, database.env);
+    const stream = await subscribe(t, gateway.stream("chat"));
+    await database.notify("chat", JSON.stringify({ n: 1 }));
+    await stream.next(({ name }) => name === "message", PATIENCE_MS);
+});
+
 test("ticks that cannot be made: the fault has a name, the server's reason is in the log alone, and its end is told", LIMITS, async (t) => {
     const { database, gateway, write } = await open(t);
     const stream = await subscribe(t, gateway.stream("posts_changes"));
