@@ -694,8 +694,8 @@ BEGIN
           OR EXISTS (SELECT FROM tuplecast.function f WHERE f.name = function_name AND f.name ~ '[0-9]$' AND (f.relation, f.trigger) <> (wanted, trigger_name)) THEN
         RAISE invalid_parameter_value USING MESSAGE = format('Function "%s" cannot be made for trigger "%s" on %s.', function_name, trigger_name, wanted);
     END IF;
-    INSERT INTO tuplecast.function AS f (name, relation, trigger) VALUES (function_name, wanted, trigger_name)
-    ON CONFLICT ON CONSTRAINT function_pkey DO UPDATE SET name = excluded.name;
+    INSERT INTO tuplecast.function AS f (name, relation, trigger, arguments) VALUES (function_name, wanted, trigger_name, arguments)
+    ON CONFLICT ON CONSTRAINT function_pkey DO UPDATE SET name = excluded.name, arguments = excluded.arguments;
     IF function_name ~ '[0-9]$' THEN
         PERFORM tuplecast.write_function(function_name, wanted, trigger_name, arguments, tuplecast.at_row_level(wanted, options));
     END IF;
@@ -727,18 +727,21 @@ $$;
 CREATE OR REPLACE FUNCTION tuplecast.write_functions() RETURNS bigint
 LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    INSERT INTO tuplecast.function (name, relation, trigger)
-    SELECT min(p.proname::text), min(t.tgrelid::bigint)::oid::regclass, min(t.tgname::text)
+    INSERT INTO tuplecast.function (name, relation, trigger, arguments)
+    SELECT min(p.proname::text), min(t.tgrelid::bigint)::oid::regclass, min(t.tgname::text), min(a.arguments)
       FROM pg_proc p JOIN pg_trigger t ON t.tgfoid = p.oid AND t.tgparentid = 0
+     CROSS JOIN LATERAL tuplecast.arguments(t.tgargs) AS a (arguments)
      WHERE p.pronamespace = 'tuplecast'::regnamespace AND p.proname ~ '^(live|durable)_[0-9]{1,6}$' AND position(quote_literal(t.tgname) IN p.prosrc) > 0
+       AND (p.proname LIKE 'live%' OR position(quote_literal(a.arguments[1]) IN p.prosrc) > 0) AND p.proname LIKE 'durable%' = (tuplecast.options(a.arguments[2]) @> '{"durable":true}')
        AND NOT EXISTS (SELECT FROM tuplecast.function f WHERE f.name = p.proname)
      GROUP BY p.oid HAVING count(*) = 1
     ON CONFLICT DO NOTHING;
-    INSERT INTO tuplecast.function (name, relation, trigger)
-    SELECT p.proname, t.tgrelid, t.tgname
+    INSERT INTO tuplecast.function (name, relation, trigger, arguments)
+    SELECT p.proname, t.tgrelid, t.tgname, tuplecast.arguments(t.tgargs)
       FROM pg_proc p JOIN pg_trigger t ON t.tgfoid = p.oid AND t.tgparentid = 0
      WHERE p.pronamespace = 'tuplecast'::regnamespace AND p.proname ~ '^(live|durable)_(truncate|moves)$' AND t.tgname ~ '^tuplecast:.*:(truncate|moves)$'
-       AND EXISTS (SELECT FROM tuplecast.function f WHERE f.relation = t.tgrelid AND substring(f.trigger FROM '^tuplecast:.*:') = substring(t.tgname FROM '^tuplecast:.*:'))
+       AND EXISTS (SELECT FROM tuplecast.function f WHERE f.relation = t.tgrelid AND substring(f.trigger FROM '^tuplecast:.*:') = substring(t.tgname FROM '^tuplecast:.*:')
+                                                      AND f.arguments = tuplecast.arguments(t.tgargs))
     ON CONFLICT DO NOTHING;
     SELECT count(tuplecast.write_function(p.function, p.relation, p.full_name, ARRAY[p.channel, p.argument, array_to_string(p.operations, ' ')], t.row_level)::text)
       FROM tuplecast.parts p JOIN tuplecast.triggers t ON t.relation = p.relation AND t.name = p.name

@@ -4,8 +4,8 @@
 -- :key tells the old key, and at row level :moves begins each statement that sets it. The arguments of each part are the channel, the options as
 -- JSON (what is not default: always, columns, durable, level, old, prepare_transaction, row_security, update_of, where), and the operations.
 --
--- The owner of a table may make such a trigger by hand, or give ours other arguments: no function here fails over them. Without a row in
--- tuplecast.function it is none of ours.
+-- The owner of a table may make such a trigger by hand, or give ours other arguments: no function here fails over them, and none believes them. Without a row in
+-- tuplecast.function it is none of ours, and what it does is what that row says.
 --
 -- These functions run with the caller's rights: who may not change a table cannot do it through them either.
 
@@ -69,7 +69,7 @@ BEGIN
 END
 $$;
 
--- PostgreSQL's triggers that are ours, each with the definition that it carries.
+-- PostgreSQL's triggers that are ours, each with the definition that it was put with.
 CREATE OR REPLACE VIEW tuplecast.parts AS
 SELECT t.oid AS trigger,
        t.tgname AS full_name,
@@ -78,15 +78,15 @@ SELECT t.oid AS trigger,
        t.tgrelid AS relation,
        t.tgtype AS type,
        t.tgenabled AS state,
-       a.arguments[1] AS channel,
-       a.arguments[2] AS argument,
-       pg_catalog.string_to_array(a.arguments[3], ' ') AS operations,
-       f.name AS function
+       f.arguments[1] AS channel,
+       f.arguments[2] AS argument,
+       pg_catalog.string_to_array(f.arguments[3], ' ') AS operations,
+       f.name AS function,
+       tuplecast.arguments(t.tgargs) IS DISTINCT FROM f.arguments AS altered
   FROM tuplecast.function f
   JOIN pg_catalog.pg_trigger t ON t.tgrelid = f.relation AND t.tgname = f.trigger AND t.tgparentid = 0
   JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid AND p.proname = f.name
-  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'tuplecast'
- CROSS JOIN LATERAL tuplecast.arguments(t.tgargs) AS a (arguments);
+  JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace AND n.nspname = 'tuplecast';
 
 CREATE OR REPLACE VIEW tuplecast.triggers AS
 SELECT p.name,
@@ -114,7 +114,7 @@ SELECT p.name,
                bool_or(q.type & 1 > 0 AND q.part <> 'key') AS row_level,
                bool_and(q.state <> 'D') AS enabled,
                min(q.channel) IS NOT DISTINCT FROM max(q.channel) AND min(q.argument) IS NOT DISTINCT FROM max(q.argument)
-               AND (bool_and(q.state = 'A') OR bool_and(q.state <> 'A')) AS equal,
+               AND (bool_and(q.state = 'A') OR bool_and(q.state <> 'A')) AND NOT bool_or(q.altered) AS equal,
                array_agg(q.part ORDER BY q.part COLLATE "C") AS parts
           FROM tuplecast.parts q
          GROUP BY q.name, q.relation) p
@@ -160,7 +160,7 @@ BEGIN
             )
             SELECT array_remove(
                        ARRAY[CASE WHEN NOT t.enabled THEN 'The trigger, or a part of it, is disabled: it sends nothing, or not everything.' END,
-                             CASE WHEN NOT t.equal THEN 'Its parts differ from each other: put it again.' END,
+                             CASE WHEN NOT t.equal THEN 'Its parts are not as they were put: put it again.' END,
                              CASE WHEN NOT t.row_level AND t.operations <> '{TRUNCATE}' AND tuplecast.needs_row_level(t.relation)
                                   THEN 'The table has become a partition or part of an inheritance tree: changes that come by way of another '
                                        'table are missing. Put the trigger again.' END,

@@ -35,12 +35,14 @@ CREATE TABLE IF NOT EXISTS tuplecast.version (
 -- session takes many at once: nobody waits for the sequence.
 CREATE SEQUENCE IF NOT EXISTS tuplecast.serial AS bigint CYCLE CACHE 1000;
 
--- Which function was made for which trigger. Whoever may put triggers on a table has this written for him (make_function); a trigger that somebody hangs
--- one of the functions onto by hand is not in here, and is none of ours.
+-- Which function was made for which trigger, and what it does. Whoever may put triggers on a table has this written for him (make_function); a trigger that
+-- somebody hangs one of the functions onto by hand is not in here, and is none of ours. The owner of a table may give its triggers other arguments: what counts
+-- are these.
 CREATE TABLE IF NOT EXISTS tuplecast.function (
     name text NOT NULL,           -- live_7: made for this trigger; live_truncate: the same for all
     relation regclass NOT NULL,
     trigger name NOT NULL,        -- tuplecast:NAME:part
+    arguments text[] NOT NULL,    -- as they were put: channel, options, operations
     PRIMARY KEY (relation, trigger)
 );
 CREATE UNIQUE INDEX IF NOT EXISTS function_name ON tuplecast.function (name) WHERE name ~ '[0-9]$';

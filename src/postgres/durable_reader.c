@@ -20,6 +20,7 @@
 #include "postgres/history_reader.h"
 #include "postgres/log_rows.h"
 #include "postgres/query_queue.h"
+#include "postgres/retention.h"
 #include "postgres/tick_queue.h"
 
 #include <errno.h>
@@ -52,6 +53,7 @@ struct durable_reader {
     struct durable_reader_options options;
     struct query_queue *queue;
     struct history_reader *history;
+    struct retention *retention;
     struct loop_timer timer;
 
     enum mode mode;
@@ -136,7 +138,7 @@ static void set_mode(struct durable_reader *reader, enum mode mode)
     reader->mode = mode;
     reader->stats.lead = mode >= MODE_LEAD;
     reader->stats.asleep = mode == MODE_ASLEEP;
-    history_reader_set_lead(reader->history, mode >= MODE_LEAD);
+    retention_set_lead(reader->retention, mode >= MODE_LEAD);
 }
 
 /* Another gateway is the lead. */
@@ -734,6 +736,7 @@ static void on_up(void *context)
     reader->position_checked = false;
     durable_health_connected(&reader->health);
     history_reader_begin_with(reader->history, query_queue_host(reader->queue));
+    retention_begin_with(reader->retention, query_queue_host(reader->queue));
     check(reader);
 }
 
@@ -805,8 +808,10 @@ struct durable_reader *durable_reader_new(struct loop *loop, struct hub *hub,
     if (durable_health_init(&reader->health, loop, hub, &reader->stats) == 0) {
         reader->queue = query_queue_new(loop, &queue);
         reader->history = history_reader_new(loop, options, &reader->health);
+        reader->retention = retention_new(loop, options, &reader->health);
     }
-    if (!reader->queue || !reader->history || loop_timer_init(&reader->timer, loop, on_timer) < 0) {
+    if (!reader->queue || !reader->history || !reader->retention ||
+        loop_timer_init(&reader->timer, loop, on_timer) < 0) {
         durable_reader_free(reader);
         errno = ENOMEM;
         return NULL;
@@ -821,6 +826,7 @@ void durable_reader_free(struct durable_reader *reader)
     reader->stopping = true;
     if (reader->mode >= MODE_LEAD)
         query_queue_send_last(reader->queue, "SELECT tuplecast.resign_lead()");
+    retention_free(reader->retention);
     history_reader_free(reader->history);
     query_queue_free(reader->queue);
     loop_timer_done(&reader->timer);
@@ -841,10 +847,12 @@ void durable_reader_reconfigure(struct durable_reader *reader, const struct dura
 {
     reader->options = *options;
     history_reader_reconfigure(reader->history, options);
+    retention_reconfigure(reader->retention, options);
 }
 
 void durable_reader_database_lost(struct durable_reader *reader, const char *reason)
 {
+    retention_reset(reader->retention, reason);
     history_reader_reset(reader->history, reason);
     query_queue_reset(reader->queue, reason);
 }

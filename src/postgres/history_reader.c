@@ -12,25 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-    DEADLINE_MS = 30000,
-    IDLE_MS = 10000,
-    UPKEEP_MS = 30000,
-    UPKEEP_SOON_MS = 500,
-    UPKEEP_RETRY_MS = 5000, /* after a failure */
-    WARN_MS = 600000,
-    NUMBER_BYTES = 24
-};
+enum { DEADLINE_MS = 30000, IDLE_MS = 10000, NUMBER_BYTES = 24 };
 
 struct history_reader {
     struct loop *loop;
     struct durable_reader_options options;
     struct query_queue *queue;
-    struct loop_timer upkeep;
     struct durable_health *health;
     struct durable_stats *stats; /* the health's */
-    bool lead, upkeep_asked;
-    int64_t warned_ms;
 };
 
 /* A page that is being read. When one of its events cannot be read, it becomes shorter and ends before that one; and
@@ -262,56 +251,6 @@ void history_reader_judge(struct history_reader *reader, struct history_places *
     hub_places_fail(places);
 }
 
-static void on_upkeep_row(void *context, const PGresult *row, int number)
-{
-    struct history_reader *reader = context;
-    int64_t now_ms = loop_turn_ms(reader->loop);
-
-    (void)number;
-    reader->stats->log_bytes = strtoll(PQgetvalue(row, 0, 0), NULL, 10);
-    reader->stats->oldest_age_s = strtoll(PQgetvalue(row, 0, 1), NULL, 10);
-    if (PQgetvalue(row, 0, 2)[0] == 't')
-        loop_timer_set(&reader->upkeep, UPKEEP_SOON_MS, UPKEEP_MS);
-    if (reader->stats->log_bytes > reader->options.retention_bytes && now_ms - reader->warned_ms > WARN_MS) {
-        reader->warned_ms = now_ms;
-        log_warn("the log of durable channels is larger than durable.retention_bytes",
-                 log_number("bytes", reader->stats->log_bytes),
-                 log_text("reason", "a long transaction keeps it, or more is written than is allowed to be kept"));
-    }
-}
-
-static void on_upkeep_done(void *context, const char *sqlstate, const char *message)
-{
-    struct history_reader *reader = context;
-
-    reader->upkeep_asked = false;
-    durable_health_upkeep(reader->health, DURABLE_FAULT_RETENTION, !sqlstate);
-    if (!sqlstate || strcmp(sqlstate, "57P01") == 0)
-        return;
-    log_warn("the upkeep of the log failed", log_text("sqlstate", sqlstate), log_text("reason", message));
-    loop_timer_set(&reader->upkeep, UPKEEP_RETRY_MS, UPKEEP_MS);
-}
-
-static void on_upkeep(struct loop_timer *timer)
-{
-    struct history_reader *reader = (struct history_reader *)((char *)timer - offsetof(struct history_reader, upkeep));
-    char seconds[NUMBER_BYTES], bytes[NUMBER_BYTES];
-    const struct query query = {
-        .sql = "SELECT bytes, oldest_age_s, has_more FROM tuplecast.retain($1::pg_catalog.interval, $2)",
-        .parameters = {seconds, bytes},
-        .parameter_count = 2,
-        .on_row = on_upkeep_row,
-        .on_done = on_upkeep_done,
-        .context = reader,
-    };
-
-    if (!reader->lead || reader->upkeep_asked)
-        return;
-    snprintf(seconds, sizeof(seconds), "%" PRId64 " s", reader->options.retention_s);
-    snprintf(bytes, sizeof(bytes), "%" PRId64, reader->options.retention_bytes);
-    reader->upkeep_asked = query_queue_add(reader->queue, &query) == 0;
-}
-
 struct history_reader *history_reader_new(struct loop *loop, const struct durable_reader_options *options,
                                           struct durable_health *health)
 {
@@ -329,15 +268,13 @@ struct history_reader *history_reader_new(struct loop *loop, const struct durabl
     reader->loop = loop;
     reader->health = health;
     reader->stats = health->stats;
-    history_reader_reconfigure(reader, options);
-    reader->warned_ms = -WARN_MS;
+    reader->options = *options;
     reader->queue = query_queue_new(loop, &queue);
-    if (!reader->queue || loop_timer_init(&reader->upkeep, loop, on_upkeep) < 0) {
+    if (!reader->queue) {
         history_reader_free(reader);
         errno = ENOMEM;
         return NULL;
     }
-    loop_timer_set(&reader->upkeep, UPKEEP_RETRY_MS, UPKEEP_MS);
     return reader;
 }
 
@@ -346,15 +283,12 @@ void history_reader_free(struct history_reader *reader)
     if (!reader)
         return;
     query_queue_free(reader->queue);
-    loop_timer_done(&reader->upkeep);
     free(reader);
 }
 
 void history_reader_reconfigure(struct history_reader *reader, const struct durable_reader_options *options)
 {
     reader->options = *options;
-    reader->stats->retention_bytes = options->retention_bytes;
-    reader->stats->retention_s = options->retention_s;
 }
 
 void history_reader_begin_with(struct history_reader *reader, size_t host)
@@ -365,9 +299,4 @@ void history_reader_begin_with(struct history_reader *reader, size_t host)
 void history_reader_reset(struct history_reader *reader, const char *reason)
 {
     query_queue_reset(reader->queue, reason);
-}
-
-void history_reader_set_lead(struct history_reader *reader, bool lead)
-{
-    reader->lead = lead;
 }

@@ -1,5 +1,5 @@
-/* Pages of history, and the log's upkeep, over a connection of their own that is made on demand: so that neither delays
- * a tick. Part of the durable reader. */
+/* Pages of history, over a connection of their own that is made on demand, so that they delay no tick. Part of the
+ * durable reader. */
 #pragma once
 
 #include "postgres/durable_health.h"
@@ -22,6 +22,3 @@ void history_reader_begin_with(struct history_reader *reader, size_t host);
 
 /* Gives its connection up: the server does not answer. Pages that are being read fail. */
 void history_reader_reset(struct history_reader *reader, const char *reason);
-
-/* Only the lead does the upkeep. */
-void history_reader_set_lead(struct history_reader *reader, bool lead);

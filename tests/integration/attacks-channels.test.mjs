@@ -236,6 +236,69 @@ describe("triggers of ours that somebody makes by hand, with hostile arguments a
         });
 });
 
+describe("a trigger of ours whose owner gives it other arguments", () => {
+    /** All parts of the trigger again, with another channel and other options; those whose functions the owner may not use are dropped. */
+    async function redirect(client, name, channel, more) {
+        const parts = await database.query(
+            "SELECT full_name, function, argument, array_to_string(operations, ' '), pg_get_triggerdef(trigger) FROM tuplecast.parts WHERE name = $1", [name]);
+        let made = 0;
+        for (const [fullName, , argument, operations, definition] of parts) {
+            const words = [channel, JSON.stringify({ ...JSON.parse(argument || "{}"), ...more }), operations].map((word) => `'${word}'`);
+            if (await tries(client, definition.replace("CREATE TRIGGER", "CREATE OR REPLACE TRIGGER").replace(/(EXECUTE FUNCTION [^(]*)[^]*$/, (all, call) => `${call}(${words})`))) made++;
+            else await client.query(`DROP TRIGGER "${fullName}" ON app.${name}`);
+        }
+        assert.ok(made >= 3, `${made} parts are made anew`);
+        await client.query("SELECT pg_notify('tuplecast', 'triggers')");
+        return parts.map(([, fn]) => fn).filter((fn) => /[0-9]$/.test(fn));
+    }
+
+    async function make(t, name, more) {
+        await field.by("owner", `CREATE TABLE app.${name} (id integer PRIMARY KEY, a text) PARTITION BY HASH (id)`, `CREATE TABLE app.${name}_0 PARTITION OF app.${name} FOR VALUES WITH (MODULUS 1, REMAINDER 0)`);
+        const installer = await field.as(t, "installer");
+        await put(installer, name, watch(name, more));
+        t.after(() => field.by("owner", `DROP TABLE app.${name}`));
+        return field.as(t, "owner");
+    }
+
+    test("silences no live channel by the word durable, and keeps nobody from putting triggers on it", LIMITS, async (t) => {
+        const gateway = await field.startGateway(t);
+        await isDurable(gateway);
+        const stream = await subscribe(t, gateway.stream("plain_changes"));
+        await redirect(await make(t, "shouted", {}), "shouted", "plain_changes", { durable: true });
+        const answer = await putOver(gateway, "plain", watch("plain", { operations: ["INSERT"] }));
+        assert.ok(answer.status < 300, answer.body);
+        assert.ok((await putOver(gateway, "plain", watch("plain"))).status < 300);
+        await passes(stream, "plain");
+        assert.deepEqual(await database.query("SELECT * FROM tuplecast.durable_channels() c WHERE c = 'plain_changes'"), []);
+        const told = JSON.parse((await listOver(gateway)).body).items.find(({ name }) => name === "shouted");
+        assert.deepEqual([told.channel, told.durable, told.stale], ["shouted_changes", false, ["Its parts are not as they were put: put it again."]]);
+    });
+
+    test("forges no event of another durable channel, and silences no live one, also while the gateway's rights are missing", LIMITS, async (t) => {
+        const gateway = await field.startGateway(t);
+        await isDurable(gateway);
+        const durable = await subscribe(t, gateway.stream("durable_changes"));
+        const own = await subscribe(t, gateway.stream("whispered_changes"));
+        const client = await make(t, "whispered", { durable: true });
+        const functions = await redirect(client, "whispered", "durable_changes", {});
+        // Whoever says that a function is out of date has it written anew; this is what a gateway does then.
+        await client.query("ALTER TABLE app.whispered ADD COLUMN b text");
+        const gateways = await field.as(t, "gateway");
+        for (const fn of functions) await gateways.query("SELECT tuplecast.refresh_function($1)", [fn]);
+        await client.query("INSERT INTO app.whispered VALUES (1, 'forged', 'b')");
+        await passes(durable, "durable");
+        assert.equal((await own.next(({ name }) => name === "message", PATIENCE_MS)).json.table, "whispered");
+
+        await redirect(client, "whispered", "plain_changes", {});
+        await database.query(`REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tuplecast FROM ${field.roles.gateway}`);
+        t.after(() => field.grant());
+        const second = await field.startGateway(t);
+        await until(async () => /no durable channels/.test((await second.get("/readyz")).body), "it is refused", PATIENCE_MS);
+        const live = await subscribe(t, second.stream("plain_changes"));
+        await passes(live, "plain");
+    });
+});
+
 test("a transaction that a stranger keeps open, with savepoints and an old snapshot, delays nothing", LIMITS, async (t) => {
     const gateway = await field.startGateway(t);
     await isDurable(gateway);

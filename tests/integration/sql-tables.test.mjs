@@ -27,7 +27,7 @@ describe("what is not as it was when the trigger was put", () => {
         ["parts are dropped", { operations: ["INSERT", "TRUNCATE"] }, `DROP TRIGGER "tuplecast:%t:truncate" ON %t`,
             ["TRUNCATE is missing: a part of the trigger was dropped."], true],
         ["a part is made anew by hand with another channel", {}, `DROP TRIGGER "tuplecast:%t:truncate" ON %t;
-            CREATE TRIGGER "tuplecast:%t:truncate" AFTER TRUNCATE ON %t EXECUTE FUNCTION tuplecast.live_truncate('elsewhere')`, ["Its parts differ from each other: put it again."], true],
+            CREATE TRIGGER "tuplecast:%t:truncate" AFTER TRUNCATE ON %t EXECUTE FUNCTION tuplecast.live_truncate('elsewhere')`, ["Its parts are not as they were put: put it again."], true],
         ["a column that is sent is dropped", { columns: ["id", "a", "b"] }, "ALTER TABLE %t DROP b", ['columns: column "b" is not there any more, so it is not sent.'], false],
         ["columns that are sent get other names", { columns: ["b", "a"] }, "ALTER TABLE %t RENAME a TO c; ALTER TABLE %t RENAME b TO d",
             ["a", "b"].map((name) => `columns: column "${name}" is not there any more, so it is not sent.`), false],
