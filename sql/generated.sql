@@ -40,14 +40,16 @@ LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    identity constant oid := CASE WHEN current_setting('transaction_isolation') NOT LIKE 'read %' THEN pg_get_replica_identity_index(relation) END;
+    index_now oid;
 BEGIN
-    -- A transaction with an old snapshot sees the catalog as it was; this index is known as it is, and is the primary key unless that is deferrable.
-    IF current_setting('transaction_isolation') NOT LIKE 'read %' AND (SELECT relreplident = 'd' FROM pg_class WHERE oid = relation)
-       AND NOT EXISTS (SELECT FROM pg_index WHERE indrelid = relation AND indisprimary AND NOT indimmediate) THEN
-        RETURN CASE WHEN identity IS NOT NULL
-                    THEN ARRAY(SELECT (parse_ident(pg_get_indexdef(identity, k, false)))[1] FROM generate_series(1, 32) k
-                                WHERE pg_index_column_has_property(identity, k, 'orderable') ORDER BY k) END;
+    -- A transaction with an old snapshot sees the catalog as it was. Functions that describe indexes know them as they are: one that is gone has no definition, and a new key
+    -- is the replica identity, unless there is none.
+    IF current_setting('transaction_isolation') NOT LIKE 'read %' THEN
+        index_now := coalesce((SELECT indexrelid FROM pg_index WHERE indrelid = relation AND indisprimary AND pg_get_indexdef(indexrelid) IS NOT NULL),
+                              pg_get_replica_identity_index(relation));
+        RETURN CASE WHEN index_now IS NOT NULL
+                    THEN ARRAY(SELECT (parse_ident(pg_get_indexdef(index_now, k, false)))[1] FROM generate_series(1, 32) k
+                                WHERE pg_index_column_has_property(index_now, k, 'orderable') ORDER BY k) END;
     END IF;
     RETURN (SELECT ARRAY(SELECT attname::text FROM generate_series(0, i.indnkeyatts - 1) k JOIN pg_attribute ON attrelid = relation AND attnum = i.indkey[k] ORDER BY k)
               FROM (SELECT indnkeyatts, indkey FROM pg_index WHERE indrelid = relation AND (indisprimary OR indisreplident) AND indisvalid

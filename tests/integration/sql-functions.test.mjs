@@ -256,6 +256,9 @@ describe("a table is altered", () => {
     for (const [what, alter, expected] of [
         ["a listed column", "ALTER TABLE %t RENAME a TO b", [{ id: 1 }, 1]],
         ["the key", "ALTER TABLE %t DROP CONSTRAINT %t_pkey, ADD PRIMARY KEY (id, a)", [{ id: 1, a: "x" }, { id: 1, a: "x" }]],
+        ["the replica identity: the whole row", "ALTER TABLE %t REPLICA IDENTITY FULL", [{ id: 1, a: "x" }, 1]],
+        ["the replica identity: nothing", "ALTER TABLE %t REPLICA IDENTITY NOTHING", [{ id: 1, a: "x" }, 1]],
+        ["the replica identity: another index", "CREATE UNIQUE INDEX %t_a ON %t (a); ALTER TABLE %t REPLICA IDENTITY USING INDEX %t_a", [{ id: 1, a: "x" }, 1]],
         ["the key's end", "ALTER TABLE %t DROP CONSTRAINT %t_pkey", [{ id: 1, a: "x" }, null]],
         ["a new one", "ALTER TABLE %t ADD b integer DEFAULT 7, ADD c timestamptz DEFAULT '2024-01-01 00:00:00+03'", [{ id: 1, a: "x", b: 7, c: "2023-12-31T21:00:00+00:00" }, 1]],
     ])
