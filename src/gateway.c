@@ -77,9 +77,10 @@ static void on_down(void *context, const char *reason)
 {
     struct gateway *gateway = context;
 
+    (void)reason; /* the log has it, with the session that it is of */
     hub_database_down(gateway->hub);
     if (gateway->database_up && gateway->durable)
-        durable_reader_database_lost(gateway->durable, reason);
+        durable_reader_database_lost(gateway->durable, "the session that listens was lost");
     gateway->database_up = false;
 }
 
