@@ -294,6 +294,7 @@ int gateway_new(struct loop *loop, struct config *config, struct access *access,
     gateway->access = access;
     gateway->config = *config;
     *config = (struct config){0};
+    gateway->stats.loop = loop_stats(loop);
     gateway->stats.started_ms = gateway->stats.loaded_ms = loop_wall_ms();
     error = loop_timer_init(&gateway->drain, loop, on_drain);
     if (error == 0)
@@ -358,6 +359,7 @@ void gateway_reload(struct gateway *gateway, struct config *config, struct acces
 {
     struct buffer names;
 
+    loop_doing(gateway->loop, "reloading the configuration");
     buffer_init(&names, 4096);
     if (config_keep_fixed(&gateway->config, config, &names))
         log_warn("settings differ that need a restart", log_text("settings", buffer_text(&names)));

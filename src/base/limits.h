@@ -45,4 +45,6 @@ enum {
     ACCEPTS_PER_TURN = 64,
 
     LOOP_EVENTS_PER_TURN = 256,
+    LOOP_TURN_MS_MAX = 50,    /* of the processor; what needs more is a fault, and logged (turn_clock.h) */
+    LOOP_STALL_MS_MAX = 1000, /* of a turn during which others had the processor */
 };

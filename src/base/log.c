@@ -1,6 +1,7 @@
 #include "base/log.h"
 
 #include "base/buffer.h"
+#include "base/log_sink.h"
 #include "base/utf8.h"
 
 #include <errno.h>
@@ -30,6 +31,8 @@ enum { QUOTAS_MAX = 128 };
 
 static struct quota quotas[QUOTAS_MAX];
 static struct log_stats stats;
+static struct log_sink sink;
+static uint64_t dropped_untold;
 
 /* "device:inode" of the stream that the journal reads; another program may have inherited the variable. */
 static bool is_journal(int fd)
@@ -47,6 +50,7 @@ void log_init(enum log_level level, enum log_format format)
     log_level_min = level;
     log_format = format;
     log_to_journal = is_journal(STDERR_FILENO);
+    log_sink_open(&sink);
 }
 
 /* Text in double quotes, with JSON's escapes in both formats; what is not UTF-8 becomes U+FFFD. What is longer than
@@ -94,7 +98,8 @@ static int64_t clock_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void write_line(enum log_level level, const char *phrase, const struct log_field *fields, int64_t suppressed)
+/* Makes the line, and hands it to whoever reads the log, who may not be there. */
+static bool send_line(enum log_level level, const char *phrase, const struct log_field *fields, int64_t suppressed)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
     static const int priorities[] = {7, 6, 4, 3}; /* of syslog(3) */
@@ -103,7 +108,6 @@ static void write_line(enum log_level level, const char *phrase, const struct lo
     struct tm parts;
     char date[32];
 
-    int saved_errno = errno;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &parts);
     strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &parts);
@@ -120,11 +124,28 @@ static void write_line(enum log_level level, const char *phrase, const struct lo
     if (suppressed > 0)
         append_field(&line, &(const struct log_field){"suppressed", NULL, suppressed});
     buffer_append_text(&line, log_format == LOG_FORMAT_JSON ? "}\n" : "\n");
-    /* Nothing can be done about a log that cannot be written. */
-    if (!line.failed && write(STDERR_FILENO, buffer_bytes(&line), buffer_size(&line)) < 0)
-        errno = saved_errno;
+    bool is_sent = !line.failed && log_sink_write(&sink, buffer_bytes(&line), buffer_size(&line));
     buffer_done(&line);
-    stats.lines[level]++;
+    if (is_sent)
+        stats.lines[level]++;
+    return is_sent;
+}
+
+static void write_line(enum log_level level, const char *phrase, const struct log_field *fields, int64_t suppressed)
+{
+    int saved_errno = errno;
+
+    if (dropped_untold > 0) {
+        const struct log_field told[] = {log_number("lines", (int64_t)dropped_untold),
+                                         log_text("reason", "nobody read the log, or it could not be written"),
+                                         {0}};
+        if (send_line(LOG_LEVEL_WARN, "lines of the log are missing", told, 0))
+            dropped_untold = 0;
+    }
+    if (dropped_untold > 0 || !send_line(level, phrase, fields, suppressed)) {
+        dropped_untold++;
+        stats.dropped++;
+    }
     errno = saved_errno;
 }
 

@@ -4,6 +4,9 @@
  * (sd-daemon(3)). Of one phrase at most LOG_LINES_PER_WINDOW lines are written in LOG_WINDOW_MS; the first line of a
  * later window says in `suppressed` how many are missing.
  *
+ * Nobody waits for whoever reads the log: lines that find no room are dropped, and counted, and the next line that
+ * finds some is preceded by one that says how many are missing (log_sink.h).
+ *
  * A line never holds a payload, a row value or a secret. Text values are quoted and their control characters
  * escaped, so that nothing from outside can forge a line. This is the program's only global state.
  *
@@ -42,6 +45,7 @@ void log_init(enum log_level level, enum log_format format);
 struct log_stats {
     uint64_t lines[LOG_LEVEL_ERROR + 1];
     uint64_t suppressed;
+    uint64_t dropped; /* that could not be written: nobody reads the log, or the disk is full */
 };
 const struct log_stats *log_stats(void);
 

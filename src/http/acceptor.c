@@ -73,6 +73,7 @@ static void on_listen_io(struct loop_io *io, uint32_t events)
     struct acceptor *acceptor = (struct acceptor *)((char *)io - offsetof(struct acceptor, io));
     int accepted = 0;
 
+    loop_doing(acceptor->loop, "accepting connections");
     (void)events;
     while (accepted < ACCEPTS_PER_TURN && acceptor->hooks.has_room(acceptor->hooks.context) && accept_one(acceptor))
         accepted++;

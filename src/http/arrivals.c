@@ -67,6 +67,7 @@ static void on_io(struct loop_io *io, uint32_t events)
     bool alone = false;
     int error = look(arrival->arrivals, io->fd, &head, &alone);
 
+    loop_doing(arrival->arrivals->loop, "reading heads of requests");
     if (error == -EAGAIN && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
         return;
     if (error == -EAGAIN)

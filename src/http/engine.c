@@ -11,6 +11,7 @@ void engine_run(struct engine *engine)
     MHD_UNSIGNED_LONG_LONG timeout_ms = 0;
     bool waits = false;
 
+    loop_doing(engine->loop, "answering requests");
     for (int runs = 0; runs < RUNS_PER_TURN; runs++) {
         MHD_run(engine->daemon);
         engine->after_run(engine->context);

@@ -33,6 +33,7 @@ static void on_timer(struct loop_timer *timer)
     struct exchange *exchange;
     int64_t now_ms = loop_turn_ms(overdue->loop);
 
+    loop_doing(overdue->loop, "looking for overdue requests");
     if (TAILQ_EMPTY(&overdue->list))
         loop_timer_stop(&overdue->timer);
     TAILQ_FOREACH (exchange, &overdue->list, link) {

@@ -1,6 +1,7 @@
 #include "loop/loop.h"
 
 #include "base/limits.h"
+#include "loop/turn_clock.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,6 +16,7 @@ struct loop {
     int epoll_fd;
     bool stopping;
     int64_t turn_ms;
+    struct turn_clock clock;
 
     /* The batch that is being worked off: entries from batch_next on are still to come. */
     struct epoll_event batch[LOOP_EVENTS_PER_TURN];
@@ -84,6 +86,7 @@ static void run_tasks(struct loop *loop)
         struct loop_task *task = loop->tasks;
         loop_task_cancel(loop, task);
         task->on_task(task);
+        turn_clock_step(&loop->clock);
     }
 }
 
@@ -93,19 +96,32 @@ int loop_run(struct loop *loop)
         int count = epoll_wait(loop->epoll_fd, loop->batch, LOOP_EVENTS_PER_TURN, loop->tasks ? 0 : -1);
         if (count < 0 && errno != EINTR)
             return -errno;
-        loop->turn_ms = loop_clock_ms();
+        loop->turn_ms = turn_clock_begin(&loop->clock) / 1000000;
         loop->batch_count = count > 0 ? count : 0;
         for (loop->batch_next = 0; loop->batch_next < loop->batch_count && !loop->stopping;) {
             struct epoll_event event = loop->batch[loop->batch_next++];
             struct loop_io *io = event.data.ptr;
-            if (io)
-                io->on_io(io, event.events);
+            if (!io)
+                continue;
+            io->on_io(io, event.events);
+            turn_clock_step(&loop->clock);
         }
         loop->batch_count = 0;
         run_tasks(loop);
+        turn_clock_end(&loop->clock);
     }
     loop->stopping = false;
     return 0;
+}
+
+void loop_doing(struct loop *loop, const char *what)
+{
+    loop->clock.doing = what;
+}
+
+const struct loop_stats *loop_stats(const struct loop *loop)
+{
+    return &loop->clock.stats;
 }
 
 void loop_stop(struct loop *loop)

@@ -28,6 +28,24 @@ int64_t loop_clock_ms(void);
 int64_t loop_clock_us(void);
 int64_t loop_wall_ms(void); /* since 1970 */
 
+/* Says what is being done now, for the log, should the turn take long (turn_clock.h). what is static text; it holds
+ * until the callback returns. */
+void loop_doing(struct loop *loop, const char *what);
+
+/* Upper bounds in microseconds of the buckets of turns, by how long they took; the last bucket has none. */
+#define LOOP_TURN_BOUNDS_US                                                                                            \
+    {                                                                                                                  \
+        100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000, 5000000                         \
+    }
+enum { LOOP_TURN_BUCKETS = 14 };
+
+struct loop_stats {
+    uint64_t turns[LOOP_TURN_BUCKETS];
+    uint64_t turn_count, turn_sum_us;
+    uint64_t long_turns; /* that needed more of the processor than they may */
+};
+const struct loop_stats *loop_stats(const struct loop *loop);
+
 struct loop_io {
     int fd; /* not owned */
     /* events: EPOLLIN and so on, see epoll_ctl(2). */

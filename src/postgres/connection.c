@@ -295,6 +295,7 @@ static void on_connection_io(struct loop_io *io, uint32_t events)
 {
     struct connection *connection = (struct connection *)io;
 
+    loop_doing(connection->loop, "reading from the database");
     if (connection->state == CONNECTING) {
         poll_connecting(connection);
         return;
@@ -346,6 +347,7 @@ static void on_connection_timer(struct loop_timer *timer)
 {
     struct connection *connection = (struct connection *)((char *)timer - offsetof(struct connection, timer));
 
+    loop_doing(connection->loop, "connecting to the database");
     if (connection->state == WAITING)
         begin(connection);
     else if (connection->state == CONNECTING || connection->state == SETTLING)

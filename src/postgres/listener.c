@@ -293,6 +293,7 @@ static void on_work(struct loop_task *task)
 {
     struct listener *listener = (struct listener *)((char *)task - offsetof(struct listener, work));
 
+    loop_doing(listener->loop, "taking notifications");
     if (!connection_pq(listener->connection))
         return;
     if (listener->channels_changed) {

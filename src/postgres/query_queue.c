@@ -304,6 +304,7 @@ static void on_more(struct loop_task *task)
 {
     struct query_queue *queue = (struct query_queue *)((char *)task - offsetof(struct query_queue, more));
 
+    loop_doing(queue->loop, "taking results of the database");
     if (queue->unsent) {
         answer_first(queue, queue->sqlstate, queue->message);
         send_first(queue);

@@ -135,6 +135,7 @@ void hub_tell_durable(struct hub *hub)
     struct feed *feed;
     bool is_new = loop_turn_ms(state->loop) - state->database_up_ms < DATABASE_SETTLES_MS;
 
+    loop_doing(hub->state.loop, "telling streams of the durable channels");
     if (!state->database_up || state->durable_told == state->durable_failing || (is_new && state->durable_failing))
         return;
     state->durable_told = state->durable_failing;

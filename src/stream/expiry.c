@@ -58,6 +58,7 @@ void expiry_run(struct loop_task *task)
     struct ending ending = {loop_turn_ms(state->loop), ENDS_PER_TURN};
     struct feed *feed;
 
+    loop_doing(state->loop, "ending streams whose right is over");
     TAILQ_FOREACH (feed, &hub->registry.feeds, link) {
         if (feed->expires_ms > ending.now_ms)
             continue;

@@ -55,6 +55,7 @@ void hub_on_farewell(struct loop_timer *timer)
     int64_t left_ms = hub->farewells_end_ms - loop_turn_ms(hub->state.loop);
     size_t count = SIZE_MAX;
 
+    loop_doing(hub->state.loop, "saying bye to streams");
     if (left_ms > 0) {
         count = hub->state.stats.streams / ((size_t)left_ms / FAREWELL_INTERVAL_MS + 1) + 1;
         count = count < FAREWELLS_MIN ? FAREWELLS_MIN : count;

@@ -46,6 +46,7 @@ static void on_service(struct loop_task *task)
     struct feed *feed;
     int sends = 0;
 
+    loop_doing(state->loop, "sending to streams");
     while (sends < SENDS_PER_TURN && (feed = TAILQ_FIRST(&state->dirty))) {
         sends += feed_flush(feed, SENDS_PER_TURN - sends);
         /* A feed that still has something to do goes behind the others. */
@@ -87,6 +88,7 @@ static void on_tick(struct loop_timer *timer)
     struct channel *next_channel;
     struct feed *next_feed;
 
+    loop_doing(state->loop, "looking after feeds and channels");
     /* What could not be read is asked for again, though nothing new may come. */
     if (state->durable_up) {
         history_retry(&state->history);
@@ -272,6 +274,7 @@ static void tell_status(struct hub *hub)
 
 void hub_database_down(struct hub *hub)
 {
+    loop_doing(hub->state.loop, "telling streams that the database is down");
     hub->outage_unmarked = true;
     statement_forget(&hub->statement);
     if (!hub->state.database_up)
@@ -284,6 +287,7 @@ void hub_database_up(struct hub *hub)
 {
     struct feed *feed;
 
+    loop_doing(hub->state.loop, "telling streams that the database is up");
     if (hub->state.database_up)
         return;
     hub->state.database_up = true;

@@ -23,6 +23,7 @@ void hub_mark_outage(struct hub *hub)
     struct channel *channel;
     struct feed *feed;
 
+    loop_doing(hub->state.loop, "telling streams of an outage");
     if (!hub->outage_unmarked)
         return;
     hub->outage_unmarked = false;

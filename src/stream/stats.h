@@ -2,6 +2,8 @@
  * to write it. */
 #pragma once
 
+#include "loop/loop.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -96,6 +98,7 @@ struct program_stats {
     int64_t started_ms;
     int64_t loaded_ms;  /* when the configuration in force was read */
     bool reload_failed; /* the last one: the configuration before it is in force */
+    const struct loop_stats *loop;
 };
 
 struct http_stats {

@@ -82,6 +82,7 @@ static void on_subscriber_io(struct loop_io *io, uint32_t events)
 {
     struct subscriber *subscriber = (struct subscriber *)io;
 
+    loop_doing(subscriber->feed->hub->loop, "sending to a stream that can take more");
     /* A client that shuts down its sending side is leaving: nobody half-closes a response it still reads. */
     if (events & (EPOLLHUP | EPOLLERR | EPOLLRDHUP))
         subscriber_free(subscriber);

@@ -1,10 +1,15 @@
 #include "loop/loop.h"
 
+#include "base/limits.h"
+
 #include "unit.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct loop *loop;
@@ -328,6 +333,41 @@ static void a_stop_before_the_run_counts_and_the_loop_can_run_again(void **state
     assert_int_equal(calls, 3);
 }
 
+static void on_greedy_task(struct loop_task *task)
+{
+    struct timespec now, begin;
+
+    (void)task;
+    loop_doing(loop, "being greedy");
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &begin);
+    do
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    while ((now.tv_sec - begin.tv_sec) * 1000 + (now.tv_nsec - begin.tv_nsec) / 1000000 <= LOOP_TURN_MS_MAX + 2);
+}
+
+static void a_turn_that_takes_long_is_counted_and_the_log_names_what_did(void **state)
+{
+    struct loop_task greedy = {.on_task = on_greedy_task}, modest = {.on_task = on_stop_task};
+    char said[4096] = "";
+    int log = memfd_create("stderr", MFD_CLOEXEC), before = dup(STDERR_FILENO);
+
+    (void)state;
+    loop_task_queue(loop, &greedy);
+    loop_task_queue(loop, &modest);
+    dup2(log, STDERR_FILENO);
+    int result = loop_run(loop);
+    dup2(before, STDERR_FILENO);
+    assert_int_equal(result, 0);
+    assert_true(pread(log, said, sizeof(said) - 1, 0) > 0);
+    assert_non_null(strstr(said, "a turn of the loop took long"));
+    assert_non_null(strstr(said, "longest=\"being greedy\""));
+    assert_int_equal(loop_stats(loop)->long_turns, 1);
+    assert_int_equal(loop_stats(loop)->turn_count, 3);
+    assert_int_equal(loop_stats(loop)->turns[0] + loop_stats(loop)->turns[1] + loop_stats(loop)->turns[2], 2);
+    close(log);
+    close(before);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -343,6 +383,7 @@ int main(void)
         TEST(what_is_removed_within_a_batch_is_called_no_more_and_may_be_freed),
         TEST(the_events_waited_for_can_be_changed),
         TEST(signals_arrive_as_calls_of_the_loop),
+        TEST(a_turn_that_takes_long_is_counted_and_the_log_names_what_did),
         TEST(a_stop_before_the_run_counts_and_the_loop_can_run_again),
     };
 

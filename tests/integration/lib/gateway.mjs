@@ -7,6 +7,8 @@ import { request } from "./sse.mjs";
 import { DEADLINE_MS, until, within } from "./until.mjs";
 
 const BINARY = process.env.TUPLECAST_BIN;
+/** Of the processor, as LOOP_TURN_MS_MAX says; sanitizers slow it down. */
+const TURN_MS_MAX = Number(process.env.TUPLECAST_TEST_TURN_MS ?? 50);
 export const SANITIZER = /ERROR: \w+Sanitizer|runtime error:|SUMMARY: \w+Sanitizer/;
 
 // However a test ends, even killed, the kernel sees to it that no program outlives it.
@@ -156,6 +158,13 @@ export class Gateway {
     async checkedEnd() {
         if (this.running) await this.stop();
         assert.doesNotMatch(this.log, SANITIZER);
+        this.checkTurns();
+    }
+
+    /** No turn of its loop may have taken longer than it may: nobody else is served meanwhile. */
+    checkTurns() {
+        const long = [...this.log.matchAll(/a turn of the loop took long.* processor_ms=(\d+) .*/g)].filter(([, ms]) => Number(ms) > TURN_MS_MAX);
+        assert.deepEqual(long.map(([line]) => line), []);
     }
 }
 
