@@ -16,6 +16,7 @@ struct grant {
     struct row_filter where;
     int64_t expires_s; /* Unix time from which on it counts no more, skew included; INT64_MAX: never */
     uint64_t source;   /* what vouches for it (access_knows); never 0 */
+    uint64_t token;    /* equal for all grants of one token; 0: it has this one alone */
 };
 
 struct grant *grant_new(void); /* for everything, for ever; NULL without memory */

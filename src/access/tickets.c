@@ -35,16 +35,38 @@ static bool is_free(const struct ticket *place, int64_t now_ms)
     return !place->grant || now_ms >= place->expires_ms;
 }
 
+static bool is_of_token(const struct ticket *place, const struct grant *grant)
+{
+    return place->grant == grant || (grant->token != 0 && place->grant->token == grant->token);
+}
+
+/* Returns 0, and next is a free place; or why there is none. */
+static int find_place(struct tickets *tickets, const struct grant *grant, int64_t now_ms)
+{
+    size_t taken = 0, its = 0, found = TICKETS_MAX;
+
+    for (size_t i = 0; i < TICKETS_MAX; i++) {
+        size_t at = (tickets->next + i) % TICKETS_MAX;
+        const struct ticket *place = &tickets->places[at];
+        if (!is_free(place, now_ms)) {
+            taken++;
+            its += is_of_token(place, grant);
+        } else if (found == TICKETS_MAX) {
+            found = at;
+        }
+    }
+    if (found == TICKETS_MAX)
+        return -ENOSPC;
+    tickets->next = found;
+    return its > 0 && its >= TICKETS_MAX - taken ? -EDQUOT : 0;
+}
+
 int tickets_issue(struct tickets *tickets, struct grant *grant, int64_t now_ms, char ret_text[TICKET_TEXT_BYTES])
 {
-    size_t looked = 0;
+    int error = find_place(tickets, grant, now_ms);
 
-    while (looked < TICKETS_MAX && !is_free(&tickets->places[tickets->next], now_ms)) {
-        tickets->next = (tickets->next + 1) % TICKETS_MAX;
-        looked++;
-    }
-    if (looked == TICKETS_MAX)
-        return -ENOSPC;
+    if (error < 0)
+        return error;
     struct ticket *place = &tickets->places[tickets->next];
     grant_unref(empty(place));
     if (getrandom(place->secret, sizeof(place->secret), 0) != (ssize_t)sizeof(place->secret))

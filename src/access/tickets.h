@@ -27,8 +27,9 @@ struct tickets {
 int tickets_init(struct tickets *tickets);  /* 0 or -ENOMEM */
 void tickets_done(struct tickets *tickets); /* also fine on a zeroed one */
 
-/* Writes a ticket for grant, which gets a reference. now_ms: of any clock that runs on. Returns 0; -ENOSPC: as many as
- * can be are open; or the -errno of getrandom(2). */
+/* Writes a ticket for grant, which gets a reference. now_ms: of any clock that runs on. Returns 0; -EDQUOT: its token
+ * has as many open ones as there are places left, so that none can take them all; -ENOSPC: as many as can be are open;
+ * or the -errno of getrandom(2). */
 int tickets_issue(struct tickets *tickets, struct grant *grant, int64_t now_ms, char ret_text[TICKET_TEXT_BYTES]);
 
 /* Takes the ticket out. The caller gets the reference; NULL: there is no such ticket (any more). */

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <strings.h>
 
-enum { HEADER_MEMBERS_MAX = 16, CLAIMS_MAX = 128, AUDIENCE_BYTES_MAX = 1024, TIME_DIGITS_MAX = 15 };
+enum { HEADER_MEMBERS_MAX = 16, CLAIMS_MAX = 128, AUDIENCE_BYTES_MAX = 1024, TIME_BYTES_MAX = 64 };
+
+static const int64_t TIME_MAX_S = 253402300799; /* the end of the year 9999 */
 
 bool token_is_jwt(const char *token)
 {
@@ -103,23 +105,26 @@ static enum refusal judge_signature(const char *token, const struct buffer *sign
     return error == 0 ? REFUSAL_NONE : error == -ENOMEM ? REFUSAL_NO_MEMORY : REFUSAL_SIGNATURE;
 }
 
-/* A NumericDate: seconds, maybe with a fraction, which is cut off. */
+/* A NumericDate (RFC 7519, section 2): any JSON number, seconds, of which fractions are cut off. What is beyond the
+ * years that have four digits is as far away as those: so nobody who adds to it, or makes milliseconds of it,
+ * overflows. */
 static int take_time(struct json_slice claims, const char *name, int64_t *ret_s)
 {
-    char text[TIME_DIGITS_MAX + 2];
+    char text[TIME_BYTES_MAX + 1];
     struct json_slice value;
     char *end;
 
     if (!member_find(claims, name, &value))
         return -ENOENT;
-    const char *point = memchr(value.text, '.', value.size_bytes);
-    size_t size = point ? (size_t)(point - value.text) : value.size_bytes;
-    if (size >= sizeof(text) || memchr(value.text, 'e', value.size_bytes) || memchr(value.text, 'E', value.size_bytes))
+    if (value.size_bytes >= sizeof(text) || !strchr("-0123456789", value.text[0]))
         return -EINVAL;
-    memcpy(text, value.text, size);
-    text[size] = '\0';
-    *ret_s = strtoll(text, &end, 10);
-    return end > text && *end == '\0' ? 0 : -EINVAL;
+    memcpy(text, value.text, value.size_bytes);
+    text[value.size_bytes] = '\0';
+    double seconds = strtod(text, &end);
+    if (*end != '\0')
+        return -EINVAL;
+    *ret_s = seconds > (double)TIME_MAX_S ? TIME_MAX_S : seconds < -(double)TIME_MAX_S ? -TIME_MAX_S : (int64_t)seconds;
+    return 0;
 }
 
 static enum refusal judge_times(struct json_slice claims, int64_t now_s, struct grant *grant)

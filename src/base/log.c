@@ -53,6 +53,20 @@ void log_init(enum log_level level, enum log_format format)
     log_sink_open(&sink);
 }
 
+/* What a terminal obeys, or does not show as it stands: C1 controls, and characters that break lines, turn the
+ * direction of writing around, or have no width. */
+static bool is_hidden(const unsigned char *at, size_t sequence)
+{
+    if (sequence == 2)
+        return (at[0] == 0xc2 && at[1] < 0xa0) || (at[0] == 0xd8 && at[1] == 0x9c);
+    if (sequence != 3 || (at[0] != 0xe2 && at[0] != 0xef))
+        return false;
+    if (at[0] == 0xef)
+        return at[1] == 0xbb && at[2] == 0xbf;
+    return (at[1] == 0x80 && ((at[2] >= 0x8b && at[2] <= 0x8f) || (at[2] >= 0xa8 && at[2] <= 0xae))) ||
+           (at[1] == 0x81 && at[2] >= 0xa0 && at[2] <= 0xaf);
+}
+
 /* Text in double quotes, with JSON's escapes in both formats; what is not UTF-8 becomes U+FFFD. What is longer than
  * TEXT_BYTES_MAX ends in
  * "...". */
@@ -71,6 +85,10 @@ static void append_quoted(struct buffer *line, const char *text)
             buffer_append_text(line, "\\ufffd");
         else if (*at < 0x20 || *at == 0x7f)
             buffer_printf(line, "\\u%04x", *at);
+        else if (is_hidden(at, sequence))
+            buffer_printf(line, "\\u%04x",
+                          sequence == 2 ? (at[0] & 0x1fu) << 6 | (at[1] & 0x3fu)
+                                        : (at[0] & 0xfu) << 12 | (at[1] & 0x3fu) << 6 | (at[2] & 0x3fu));
         else
             buffer_append(line, at, sequence);
         at += sequence ? sequence : 1;

@@ -12,6 +12,35 @@ const char *exchange_header(const struct exchange *exchange, const char *name)
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
+struct header_lines {
+    const char *name, *separator;
+    struct buffer *out;
+    bool any;
+};
+
+static enum MHD_Result append_line(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+    struct header_lines *lines = context;
+
+    (void)kind;
+    if (strcasecmp(name, lines->name) != 0)
+        return MHD_YES;
+    if (lines->any)
+        buffer_append_text(lines->out, lines->separator);
+    lines->any = true;
+    buffer_append_text(lines->out, value ? value : "");
+    return MHD_YES;
+}
+
+const char *exchange_header_lines(const struct exchange *exchange, const char *name, const char *separator,
+                                  struct buffer *out)
+{
+    struct header_lines lines = {name, separator, out, false};
+
+    MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, append_line, &lines);
+    return lines.any ? buffer_text(out) : NULL;
+}
+
 /* The path of a target in absolute form: http://host/path (RFC 9112, section 3.2.2). The request guard has seen to it
  * that the host is the one that Host names. */
 static const char *skip_origin(const char *target)

@@ -69,3 +69,6 @@ void exchange_free(struct exchange *exchange); /* NULL is fine; not while it is 
 
 /* The value of a request header, or NULL. Lent. */
 const char *exchange_header(const struct exchange *exchange, const char *name);
+/* The values of all lines of that name, joined in out; NULL when there is none, or without memory (out->failed). */
+const char *exchange_header_lines(const struct exchange *exchange, const char *name, const char *separator,
+                                  struct buffer *out);

@@ -83,9 +83,9 @@ static enum refusal judge_reader(struct exchange *exchange)
     const struct http_services *services = exchange->services;
     const struct config *config = services->config(services->context);
     const struct access *access = services->access(services->context);
-    const struct credential_sources sources = {
+    struct buffer cookies;
+    struct credential_sources sources = {
         .authorization = exchange_header(exchange, MHD_HTTP_HEADER_AUTHORIZATION),
-        .cookies = exchange_header(exchange, MHD_HTTP_HEADER_COOKIE),
         .query = &exchange->query,
         .cookie_name = config->access.cookie,
         .query_tokens = config->access.query_tokens,
@@ -97,7 +97,11 @@ static enum refusal judge_reader(struct exchange *exchange)
         return REFUSAL_NONE;
     if (access_streams(access) == ACCESS_CLOSED)
         return REFUSAL_CLOSED;
-    enum refusal refusal = credential_take(&sources, &credential);
+    /* Proxies that speak HTTP/2 to their clients may pass on several lines (RFC 9113, section 8.2.3). */
+    buffer_init(&cookies, HTTP_HEAD_BYTES_MAX);
+    sources.cookies = exchange_header_lines(exchange, MHD_HTTP_HEADER_COOKIE, "; ", &cookies);
+    enum refusal refusal = cookies.failed ? REFUSAL_NO_MEMORY : credential_take(&sources, &credential);
+    buffer_done(&cookies);
     if (refusal != REFUSAL_NONE)
         return refusal;
     refusal = credential.is_ticket ? judge_ticket(exchange, access, credential.text, &exchange->grant)

@@ -38,11 +38,33 @@ static void make_tag(const struct embedded_file *file, char tag[24])
     snprintf(tag, 24, "\"%016" PRIx64 "\"", hash);
 }
 
+/* Is the tag in the list, or does that stand for any (RFC 9110, section 13.1.2)? Weak tags are equal to strong ones
+ * here. */
+static bool names_tag(const char *list, const char *tag)
+{
+    size_t tag_size = strlen(tag);
+
+    if (strcmp(list, "*") == 0)
+        return true;
+    while (*list) {
+        list += strspn(list, " \t,");
+        if (strncmp(list, "W/", 2) == 0)
+            list += 2;
+        if (strncmp(list, tag, tag_size) == 0)
+            return true;
+        const char *end = list[0] == '"' ? strchr(list + 1, '"') : NULL;
+        if (!end)
+            return false;
+        list = end + 1;
+    }
+    return false;
+}
+
 static enum MHD_Result reply_file(struct exchange *exchange, const char *name)
 {
     static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
                                  "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-    const char *if_none_match = exchange_header(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH);
+    struct buffer tags;
     char path[PATH_BYTES], tag[24];
 
     snprintf(path, sizeof(path), "www%s", name);
@@ -50,7 +72,10 @@ static enum MHD_Result reply_file(struct exchange *exchange, const char *name)
     if (!file)
         return reply_problem(exchange, MHD_HTTP_NOT_FOUND, "There is nothing here. Streams are at /streams/<channel>.");
     make_tag(file, tag);
-    bool same = if_none_match && strcmp(if_none_match, tag) == 0;
+    buffer_init(&tags, HTTP_HEAD_BYTES_MAX);
+    const char *if_none_match = exchange_header_lines(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH, ", ", &tags);
+    bool same = if_none_match && names_tag(if_none_match, tag);
+    buffer_done(&tags);
     struct MHD_Response *response =
         reply_new(content_type(path), same ? "" : (const char *)file->data, same ? 0 : file->size_bytes);
     if (!response)

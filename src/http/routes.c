@@ -47,6 +47,15 @@ static bool fits(const char *pattern, const char *path, const char **ret_segment
     return !strchr(path + fixed, '/');
 }
 
+/* Once, though the pages' pattern fits many resources. */
+static void allow_method(struct buffer *allow, const char *method)
+{
+    const char *text = buffer_text(allow);
+
+    if (!text || !strstr(text, method))
+        buffer_printf(allow, "%s%s", method, strcmp(method, "GET") == 0 ? ", HEAD, " : ", ");
+}
+
 int routes_find(struct exchange *exchange, struct buffer *ret_allow)
 {
     /* HEAD is GET whose body the library leaves out (RFC 9110, section 9.3.2). */
@@ -61,7 +70,7 @@ int routes_find(struct exchange *exchange, struct buffer *ret_allow)
             exchange->route = &routes[i];
             return segment ? percent_decode(segment, strlen(segment), &exchange->segment) : 0;
         }
-        buffer_printf(ret_allow, "%s%s", routes[i].method, strcmp(routes[i].method, "GET") == 0 ? ", HEAD, " : ", ");
+        allow_method(ret_allow, routes[i].method);
     }
     if (buffer_size(ret_allow) == 0)
         return -ENOENT;

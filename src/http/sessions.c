@@ -18,6 +18,18 @@ static enum MHD_Result reply_needless(struct exchange *exchange)
     return reply_problem(exchange, MHD_HTTP_CONFLICT, "Streams are open to all here: no token is needed.");
 }
 
+/* A refusal that ends when tickets expire. */
+static enum MHD_Result reply_later(struct exchange *exchange, unsigned status, const char *detail)
+{
+    struct MHD_Response *response = reply_new_problem(status, NULL, detail);
+    char seconds[16];
+
+    snprintf(seconds, sizeof(seconds), "%d", TICKET_LIFE_S);
+    if (response)
+        reply_add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    return reply_queue(exchange, status, response);
+}
+
 enum MHD_Result tickets_post(struct exchange *exchange)
 {
     char ticket[TICKET_TEXT_BYTES], json[128];
@@ -25,9 +37,12 @@ enum MHD_Result tickets_post(struct exchange *exchange)
     if (!exchange->grant)
         return reply_needless(exchange);
     int error = tickets_issue(exchange->services->tickets, exchange->grant, loop_clock_ms(), ticket);
+    if (error == -EDQUOT)
+        return reply_later(exchange, MHD_HTTP_TOO_MANY_REQUESTS,
+                           "This token has as many open tickets as it can have. Use them, or wait until they expire.");
     if (error == -ENOSPC)
-        return reply_problem(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
-                             "There are as many open tickets as can be; try again in a few seconds.");
+        return reply_later(exchange, MHD_HTTP_SERVICE_UNAVAILABLE,
+                           "There are as many open tickets as can be; try again in a few seconds.");
     if (error < 0)
         return MHD_NO;
     snprintf(json, sizeof(json), "{\"ticket\":\"%s\",\"expires_in\":%d}\n", ticket, TICKET_LIFE_S);

@@ -60,16 +60,6 @@ static const char *forbidden_channel(const struct config *config, const struct s
     return NULL;
 }
 
-static enum MHD_Result append_value(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
-{
-    struct buffer *list = context;
-
-    (void)kind;
-    if (strcasecmp(name, "X-Forwarded-For") == 0)
-        buffer_printf(list, "%s,", value);
-    return MHD_YES;
-}
-
 /* The client's address, from a trusted proxy the one that it forwards. */
 static int take_address(const struct exchange *exchange, char address[ORIGIN_BYTES_MAX])
 {
@@ -81,9 +71,9 @@ static int take_address(const struct exchange *exchange, char address[ORIGIN_BYT
 
     buffer_init(&forwarded, HTTP_HEAD_BYTES_MAX);
     if (client_address_is_trusted(trusted, &client)) {
-        MHD_get_connection_values(exchange->connection, MHD_HEADER_KIND, append_value, &forwarded);
-        if (buffer_text(&forwarded))
-            client = client_address_forwarded(trusted, client, buffer_text(&forwarded));
+        const char *list = exchange_header_lines(exchange, "X-Forwarded-For", ",", &forwarded);
+        if (list)
+            client = client_address_forwarded(trusted, client, list);
     }
     int error = forwarded.failed ? -ENOMEM : 0;
     buffer_done(&forwarded);

@@ -5,6 +5,7 @@ import { describe, test } from "node:test";
 import { createDatabase } from "./lib/database.mjs";
 import { run, startGateway } from "./lib/gateway.mjs";
 import { openStream, request, subscribe } from "./lib/sse.mjs";
+import { Wire } from "./lib/wire.mjs";
 import { AUDIENCE, Key, bearer, claims, createFolder, keySettings, now } from "./lib/tokens.mjs";
 
 const FIXED = "fixed-token-0123456789abcdef";
@@ -171,6 +172,38 @@ describe("with tokens", () => {
         assert.ok(!stream.ended, "the first goes on");
         assertRefused(await issue({ ...bearer(json.ticket) }), 401, "invalid_token", /not among/);
     });
+});
+
+test("one token cannot have all tickets: it is told so, and others get theirs", async (t) => {
+    const folder = await createFolder(t);
+    const gateway = await startGateway(t, { TUPLECAST_ACCESS_STREAMS: "token", TUPLECAST_ACCESS_TOKENS_FILE: await folder.write("tokens", `${NARROW} posts\n${FIXED} posts`) });
+    const issue = (token) => gateway.get("/tickets", { method: "POST", headers: bearer(token) });
+    const answers = [];
+    for (let i = 0; i < 70 && answers.at(-1)?.status !== 429; i++) answers.push(...(await Promise.all(Array.from({ length: 64 }, () => issue(NARROW)))));
+    const refused = answers.find(({ status }) => status === 429);
+    assert.ok(refused, "no limit was found");
+    assert.match(refused.json.detail, /as many open tickets as it can have/);
+    assert.equal(refused.headers["retry-after"], "30");
+    assert.equal(answers.filter(({ status }) => status === 201).length, 2048);
+    assert.equal((await issue(FIXED)).status, 201);
+});
+
+test("the cookie may be in any line of cookies, and in one only", async (t) => {
+    const folder = await createFolder(t);
+    const gateway = await startGateway(t, {
+        TUPLECAST_ACCESS_STREAMS: "token", TUPLECAST_ACCESS_COOKIE: "stream", TUPLECAST_ACCESS_TOKENS_FILE: await folder.write("tokens", `${NARROW} posts`),
+    });
+    const ask = async (...lines) => {
+        const wire = new Wire(t, gateway.port);
+        wire.socket.write(`GET /channels HTTP/1.1\r\nHost: localhost\r\n${lines.map((line) => `Cookie: ${line}\r\n`).join("")}\r\n`);
+        await wire.wait(() => wire.ended || undefined, () => wire.text);
+        return Number(/^HTTP\/1\.1 (\d{3}) /.exec(wire.text)[1]);
+    };
+    assert.equal(await ask(`stream=${NARROW}`), 200);
+    assert.equal(await ask("a=b", `stream=${NARROW}`), 200);
+    assert.equal(await ask("a=b", "", `c=d; stream=${NARROW}`, "e=f"), 200);
+    assert.equal(await ask(`stream=${NARROW}`, `stream=${NARROW}`), 400);
+    assert.equal(await ask("a=b", "c=d"), 401);
 });
 
 test("check names each file that is wrong, and the gateway does not start with it", async (t) => {

@@ -95,6 +95,27 @@ static void no_text_from_outside_can_forge_a_line_or_a_pair(void **state)
                                                 "b\\u000d\\u0009\\u001b[2J\\u007f\"\n");
 }
 
+static void what_a_terminal_obeys_or_does_not_show_is_escaped(void **state)
+{
+    (void)state;
+    log_init(LOG_LEVEL_INFO, LOG_FORMAT_TEXT);
+    listen_to_stderr();
+    log_info("seen",
+             log_text("c1", "a\xc2\x80 \xc2\x9b"
+                            "31m\xc2\x9f"),
+             log_text("lines", "\xe2\x80\xa8\xe2\x80\xa9"),
+             log_text("bidi", "\xe2\x80\xae\xe2\x81\xa6\xe2\x80\x8f\xd8\x9c"),
+             log_text("wide", "\xef\xbb\xbf\xe2\x80\x8b"),
+             log_text("fine", "\xc2\xa0\xc3\xa9\xe2\x82\xac\xe2\x80\x94\xd8\xa7\xef\xbc\x81\xf0\x9f\x98\x80"));
+    const char *text = what_was_said();
+    assert_non_null(strstr(text, "c1=\"a\\u0080 \\u009b31m\\u009f\""));
+    assert_non_null(strstr(text, "lines=\"\\u2028\\u2029\""));
+    assert_non_null(strstr(text, "bidi=\"\\u202e\\u2066\\u200f\\u061c\""));
+    assert_non_null(strstr(text, "wide=\"\\ufeff\\u200b\""));
+    assert_non_null(
+        strstr(text, "fine=\"\xc2\xa0\xc3\xa9\xe2\x82\xac\xe2\x80\x94\xd8\xa7\xef\xbc\x81\xf0\x9f\x98\x80\""));
+}
+
 static void the_json_form_is_one_object_on_each_line(void **state)
 {
     (void)state;
@@ -230,6 +251,7 @@ int main(void)
         cmocka_unit_test(a_line_is_a_date_a_level_a_phrase_and_pairs),
         cmocka_unit_test(lines_below_the_level_are_dropped),
         cmocka_unit_test(no_text_from_outside_can_forge_a_line_or_a_pair),
+        cmocka_unit_test(what_a_terminal_obeys_or_does_not_show_is_escaped),
         cmocka_unit_test(the_json_form_is_one_object_on_each_line),
         cmocka_unit_test(the_json_form_is_valid_whatever_bytes_a_text_holds),
         cmocka_unit_test(a_long_text_is_cut_and_says_so),

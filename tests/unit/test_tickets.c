@@ -89,26 +89,65 @@ static void no_other_text_is_a_ticket(void **state)
     grant_unref(grant);
 }
 
-static void so_many_are_open_at_once_and_old_ones_make_room(void **state)
+enum { TOKENS = 64 };
+
+/* Issues tickets of the grant at now_ms until it gets no more. Returns how many, and why. */
+static size_t take_all(struct tickets *tickets, struct grant *grant, int64_t now_ms, int *ret_error)
 {
-    struct grant *grant = make_grant();
-    char text[TICKET_TEXT_BYTES], last[TICKET_TEXT_BYTES];
+    char text[TICKET_TEXT_BYTES];
+    size_t count = 0;
+
+    while ((*ret_error = tickets_issue(tickets, grant, now_ms, text)) == 0)
+        count++;
+    return count;
+}
+
+static void no_token_can_take_all_and_old_tickets_make_room(void **state)
+{
+    struct grant *grants[TOKENS];
     struct tickets tickets;
+    size_t all = 0, count = 0;
+    int error = -EDQUOT;
 
     (void)state;
     assert_int_equal(tickets_init(&tickets), 0);
-    for (int i = 0; i < TICKETS_MAX; i++)
-        assert_int_equal(tickets_issue(&tickets, grant, 0, last), 0);
-    assert_int_equal(tickets_issue(&tickets, grant, 1, text), -ENOSPC);
-    struct grant *redeemed = tickets_redeem(&tickets, last, 1);
-    assert_non_null(redeemed);
-    grant_unref(redeemed);
-    assert_int_equal(tickets_issue(&tickets, grant, 1, text), 0);
-    assert_int_equal(tickets_issue(&tickets, grant, 1, text), -ENOSPC);
-    assert_int_equal(tickets_issue(&tickets, grant, 30000, text), 0);
+    for (; error == -EDQUOT && count < TOKENS; count++) {
+        grants[count] = make_grant();
+        size_t its = take_all(&tickets, grants[count], 0, &error);
+        assert_true(its > 0 && its <= (TICKETS_MAX - all + 1) / 2);
+        all += its;
+        if (all == TICKETS_MAX)
+            break;
+    }
+    assert_int_equal(all, TICKETS_MAX);
+    assert_true(count > 8);
+    struct grant *late = make_grant();
+    assert_int_equal(take_all(&tickets, late, 29999, &error), 0);
+    assert_int_equal(error, -ENOSPC);
+    assert_int_equal(take_all(&tickets, late, 30000, &error), TICKETS_MAX / 2);
+    assert_int_equal(error, -EDQUOT);
     tickets_done(&tickets);
-    assert_int_equal(grant->references, 1);
-    grant_unref(grant);
+    for (size_t i = 0; i <= count; i++)
+        grant_unref(grants[i]);
+    assert_int_equal(late->references, 1);
+    grant_unref(late);
+}
+
+static void what_a_token_has_is_counted_for_all_its_grants(void **state)
+{
+    struct grant *first = make_grant(), *second = make_grant();
+    struct tickets tickets;
+    int error;
+
+    (void)state;
+    first->token = second->token = 7;
+    assert_int_equal(tickets_init(&tickets), 0);
+    assert_int_equal(take_all(&tickets, first, 0, &error), TICKETS_MAX / 2);
+    assert_int_equal(take_all(&tickets, second, 0, &error), 0);
+    assert_int_equal(error, -EDQUOT);
+    tickets_done(&tickets);
+    grant_unref(first);
+    grant_unref(second);
 }
 
 int main(void)
@@ -117,7 +156,8 @@ int main(void)
         cmocka_unit_test(a_ticket_counts_once),
         cmocka_unit_test(a_ticket_counts_for_30_seconds),
         cmocka_unit_test(no_other_text_is_a_ticket),
-        cmocka_unit_test(so_many_are_open_at_once_and_old_ones_make_room),
+        cmocka_unit_test(no_token_can_take_all_and_old_tickets_make_room),
+        cmocka_unit_test(what_a_token_has_is_counted_for_all_its_grants),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
