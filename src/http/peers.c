@@ -10,7 +10,7 @@
 struct peer {
     char *address; /* first: the tree compares it */
     size_t connections;
-    int64_t spent_ms; /* how long it must be quiet until it may make a whole burst again, as of seen_ms */
+    int64_t spent_us; /* how long it must be quiet until it may make a whole burst again, as of seen_ms */
     int64_t seen_ms;
     TAILQ_ENTRY(peer) link; /* while idle */
 };
@@ -60,13 +60,13 @@ static struct peer *add(struct peers *peers, const char *address, int64_t now_ms
 /* Each connection takes 1/rate seconds; PEER_BURST_S of them may be taken in advance. */
 static bool spend(struct peer *peer, int64_t now_ms, size_t connects_per_s_max)
 {
-    int64_t cost_ms = 1000 / (int64_t)connects_per_s_max, left_ms = peer->spent_ms - (now_ms - peer->seen_ms);
+    int64_t cost_us = 1000000 / (int64_t)connects_per_s_max, quiet_us = (now_ms - peer->seen_ms) * 1000;
 
-    peer->spent_ms = left_ms > 0 ? left_ms : 0;
+    peer->spent_us = peer->spent_us > quiet_us ? peer->spent_us - quiet_us : 0;
     peer->seen_ms = now_ms;
-    if (peer->spent_ms + cost_ms > PEER_BURST_S * 1000)
+    if (peer->spent_us + cost_us > PEER_BURST_S * INT64_C(1000000))
         return false;
-    peer->spent_ms += cost_ms;
+    peer->spent_us += cost_us;
     return true;
 }
 
