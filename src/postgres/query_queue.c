@@ -275,6 +275,9 @@ static void take_results(struct query_queue *queue)
             loop_task_queue(queue->loop, &queue->more);
             return;
         }
+        /* What comes behind the rows of an answer may not be there yet: PQgetResult() would wait for it. */
+        if (PQisBusy(pq))
+            return;
         PGresult *result = PQgetResult(pq);
         const struct query *query = next_query(queue);
         ExecStatusType status = PQresultStatus(result);

@@ -15,6 +15,15 @@ export async function startCutter(t, target) {
                 else done(null, chunk);
             },
         });
+    const lately = () =>
+        new Transform({
+            transform(chunk, _, done) {
+                const { bytes, ms } = cutter.heldBack;
+                if (bytes === 0) return done(null, chunk);
+                this.push(chunk.subarray(0, -bytes));
+                setTimeout(done, ms, null, chunk.subarray(-bytes));
+            },
+        });
     const server = net.createServer((client) => {
         if (refusing) return client.resetAndDestroy();
         const upstream = typeof target === "string" ? net.connect(target) : net.connect(target, "127.0.0.1");
@@ -27,12 +36,14 @@ export async function startCutter(t, target) {
             upstream.destroy();
         };
         for (const socket of pair) socket.on("error", drop).on("close", drop);
-        if (!frozen) client.pipe(slowly()).pipe(upstream).pipe(slowly()).pipe(client);
+        if (!frozen) client.pipe(slowly()).pipe(upstream).pipe(slowly()).pipe(lately()).pipe(client);
     });
     const cutter = {
         connections: 0,
         /** How long each piece takes, of at most 64 KiB, one after the other. */
         delayMs: 0,
+        /** So many bytes at the end of each piece of an answer come so much later than the rest of it. */
+        heldBack: { bytes: 0, ms: 0 },
         cut() {
             for (const [client, upstream] of pairs) {
                 client.resetAndDestroy();
