@@ -2,15 +2,17 @@
 
 #include "http/reply.h"
 
-/* The entry of cors.origins that lets the request's origin in, or NULL; an exact one rather than "*". */
+const char *cors_match(const struct text_list *origins, const char *origin)
+{
+    return text_list_has(origins, origin) ? origin : text_list_has(origins, "*") ? "*" : NULL;
+}
+
 static const char *find_origin(const struct exchange *exchange)
 {
     const struct text_list *origins = &exchange->services->config(exchange->services->context)->cors.origins;
     const char *origin = exchange_header(exchange, MHD_HTTP_HEADER_ORIGIN);
 
-    if (!origin)
-        return NULL;
-    return text_list_has(origins, origin) ? origin : text_list_has(origins, "*") ? "*" : NULL;
+    return origin ? cors_match(origins, origin) : NULL;
 }
 
 void cors_add(const struct exchange *exchange, struct MHD_Response *response)
@@ -24,7 +26,8 @@ void cors_add(const struct exchange *exchange, struct MHD_Response *response)
     reply_add_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     if (origin[0] != '*')
         reply_add_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_ALLOW_CREDENTIALS, "true");
-    reply_add_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_EXPOSE_HEADERS, "ETag, Location, WWW-Authenticate");
+    reply_add_header(response, MHD_HTTP_HEADER_ACCESS_CONTROL_EXPOSE_HEADERS,
+                     "ETag, Location, Retry-After, WWW-Authenticate");
 }
 
 void cors_add_preflight(const struct exchange *exchange, const char *methods, struct MHD_Response *response)

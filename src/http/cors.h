@@ -4,6 +4,9 @@
 
 #include "http/exchange.h"
 
+/* The entry of cors.origins that lets the origin in, or NULL; an exact one rather than "*". Lent by either. */
+const char *cors_match(const struct text_list *origins, const char *origin);
+
 /* Adds what every response has: Vary, and for an allowed origin that it may read this. */
 void cors_add(const struct exchange *exchange, struct MHD_Response *response);
 

@@ -4,14 +4,23 @@
 #include "http/refusal.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/socket.h>
 
 enum { LOOK_EVERY_MS = 500 };
 
-static const struct request_head body_too_slow = {
-    .problem_status = 408,
-    .problem = "The request's body did not arrive in time.",
-};
+static bool say_too_slow(const struct exchange *exchange, int fd)
+{
+    const struct config *config = exchange->services->config(exchange->services->context);
+    const char *origin = exchange_header(exchange, MHD_HTTP_HEADER_ORIGIN);
+    struct request_head head = {
+        .problem_status = 408,
+        .problem = "The request's body did not arrive in time.",
+    };
+
+    snprintf(head.origin, sizeof(head.origin), "%s", origin ? origin : "");
+    return refusal_send(fd, &head, &config->cors.origins);
+}
 
 /* The library sees the end of the connection, and completes the request. */
 static void cut(struct exchange *exchange)
@@ -22,7 +31,7 @@ static void cut(struct exchange *exchange)
     exchange->cut = true;
     if (!info)
         return;
-    if (!exchange->whole && refusal_send(info->connect_fd, &body_too_slow))
+    if (!exchange->whole && say_too_slow(exchange, info->connect_fd))
         exchange->stats->responses[4]++;
     shutdown(info->connect_fd, SHUT_RDWR);
 }

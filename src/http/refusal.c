@@ -1,12 +1,40 @@
 #include "http/refusal.h"
 
+#include "http/cors.h"
 #include "http/reply.h"
 
 #include <sys/socket.h>
+#include <time.h>
 
 enum { ANSWER_BYTES_MAX = 2048 };
 
-bool refusal_send(int fd, const struct request_head *head)
+/* As RFC 9110 has it, section 5.6.7. */
+static void append_date(struct buffer *answer)
+{
+    const time_t now = time(NULL);
+    struct tm parts;
+    char text[64];
+
+    gmtime_r(&now, &parts);
+    strftime(text, sizeof(text), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    buffer_printf(answer, "Date: %s\r\n", text);
+}
+
+/* What cors_add() gives all other answers. */
+static void append_cors(struct buffer *answer, const struct text_list *origins, const char *origin)
+{
+    const char *match = cors_match(origins, origin);
+
+    if (origins->count > 0)
+        buffer_append_text(answer, "Vary: Origin\r\n");
+    if (!match)
+        return;
+    buffer_printf(answer, "Access-Control-Allow-Origin: %s\r\n", match);
+    if (match[0] != '*')
+        buffer_append_text(answer, "Access-Control-Allow-Credentials: true\r\n");
+}
+
+bool refusal_send(int fd, const struct request_head *head, const struct text_list *origins)
 {
     struct buffer answer, body;
 
@@ -15,8 +43,11 @@ bool refusal_send(int fd, const struct request_head *head)
     reply_append_problem(&body, head->problem_status, NULL, head->problem);
     buffer_printf(&answer,
                   "HTTP/1.1 %u %s\r\nContent-Type: application/problem+json\r\nContent-Length: %zu\r\n"
-                  "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+                  "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n",
                   head->problem_status, status_title(head->problem_status), buffer_size(&body));
+    append_date(&answer);
+    append_cors(&answer, origins, head->origin);
+    buffer_append_text(&answer, "\r\n");
     if (!head->is_head)
         buffer_append(&answer, buffer_bytes(&body), buffer_size(&body));
     bool sent = !answer.failed && !body.failed &&

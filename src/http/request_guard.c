@@ -346,6 +346,15 @@ static int take_headers(struct reading *reading)
     return error;
 }
 
+/* So that a page may read why it was refused. */
+static void keep_origin(const struct slice *origin, struct request_head *head)
+{
+    if (!origin->text || origin->size_bytes >= sizeof(head->origin))
+        return;
+    memcpy(head->origin, origin->text, origin->size_bytes);
+    head->origin[origin->size_bytes] = '\0';
+}
+
 int request_guard_check(const char *bytes, size_t size_bytes, struct request_head *ret_head)
 {
     struct reading reading = {.head = ret_head, .rest = {bytes, size_bytes}};
@@ -354,6 +363,7 @@ int request_guard_check(const char *bytes, size_t size_bytes, struct request_hea
     int error = take_request_line(&reading);
     if (error == 0)
         error = take_headers(&reading);
+    keep_origin(&reading.singles[SINGLE_ORIGIN], ret_head);
     ret_head->size_bytes = size_bytes - reading.rest.size_bytes;
     ret_head->items = reading.headers + reading.parameters + reading.cookies;
     if (error != -EBADMSG &&

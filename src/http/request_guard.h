@@ -10,13 +10,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+enum { ORIGIN_TEXT_BYTES = 320 }; /* a scheme, a host name as long as can be, and a port */
+
 struct request_head {
-    size_t size_bytes;       /* with the empty line at its end */
-    size_t items;            /* headers, parameters and cookies */
-    size_t body_bytes;       /* that follow */
-    bool is_head;            /* HEAD: answers have no body. Known as soon as the method is. */
-    const char *problem;     /* of a refusal: what is wrong and what to do, fixed text */
-    unsigned problem_status; /* of a refusal */
+    size_t size_bytes;              /* with the empty line at its end */
+    size_t items;                   /* headers, parameters and cookies */
+    size_t body_bytes;              /* that follow */
+    bool is_head;                   /* HEAD: answers have no body. Known as soon as the method is. */
+    const char *problem;            /* of a refusal: what is wrong and what to do, fixed text */
+    unsigned problem_status;        /* of a refusal */
+    char origin[ORIGIN_TEXT_BYTES]; /* of a refusal: what Origin says; "": nothing before what was refused */
 };
 
 /* Returns 0 when bytes begins with a whole head that is fit for the library; -EAGAIN when nothing is wrong so far but
