@@ -403,20 +403,42 @@ void connection_stop(struct connection *connection)
     connection->state = OFF;
 }
 
+/* The server may have said why before we found out: between two queries, or instead of an answer. PQgetResult() waits
+ * for nothing where libpq has closed the socket. */
+static void hear_last_words(struct connection *connection)
+{
+    PGresult *result;
+
+    if (connection->state != UP)
+        return;
+    PQconsumeInput(connection->pq);
+    while (!PQisBusy(connection->pq) || PQsocket(connection->pq) < 0) {
+        result = PQgetResult(connection->pq);
+        if (!result)
+            break;
+        connection_note(connection, result);
+        PQclear(result);
+    }
+}
+
 void connection_lose(struct connection *connection, const char *reason)
 {
     if (connection->state == OFF || connection->state == WAITING)
         return;
-    /* The server may have said why before we found out. */
-    if (connection->state == UP && PQconsumeInput(connection->pq))
-        PQisBusy(connection->pq);
+    hear_last_words(connection);
     fail(connection, connection->last_words[0] ? connection->last_words : reason, reason);
 }
 
 void connection_broke(struct connection *connection)
 {
-    if (connection->state != OFF && connection->state != WAITING)
-        fail(connection, connection_problem(connection), "the connection broke off; the gateway's log says why");
+    static const char told[] = "the connection broke off; the gateway's log says why";
+    char problem[PROBLEM_BYTES];
+
+    if (connection->state == OFF || connection->state == WAITING)
+        return;
+    snprintf(problem, sizeof(problem), "%s", connection_problem(connection));
+    hear_last_words(connection);
+    fail(connection, connection->last_words[0] ? connection->last_words : problem, told);
 }
 
 PGconn *connection_pq(const struct connection *connection)

@@ -854,7 +854,7 @@ void durable_reader_database_lost(struct durable_reader *reader, const char *rea
 {
     retention_reset(reader->retention, reason);
     history_reader_reset(reader->history, reason);
-    query_queue_reset(reader->queue, reason);
+    query_queue_reset_soon(reader->queue, reason);
 }
 
 void durable_reader_want_history(struct durable_reader *reader, struct history_page *page,

@@ -36,8 +36,8 @@ void durable_reader_reconfigure(struct durable_reader *reader, const struct dura
  * only from the session that has the lease, and all else makes the reader look, never believe, and not too often. */
 void durable_reader_notified(struct durable_reader *reader, const char *payload, int sender);
 
-/* The LISTEN connection was lost: the server may be gone without a word, and another one in its place. Connects anew.
- */
+/* The LISTEN connection was lost: the server may be gone without a word, and another one in its place. Connects anew,
+ * unless the sessions end by themselves in a moment, and say why. reason is static text. */
 void durable_reader_database_lost(struct durable_reader *reader, const char *reason);
 
 /* For hub_options.on_history_wanted and on_places_wanted. */

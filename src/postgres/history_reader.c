@@ -298,5 +298,5 @@ void history_reader_begin_with(struct history_reader *reader, size_t host)
 
 void history_reader_reset(struct history_reader *reader, const char *reason)
 {
-    query_queue_reset(reader->queue, reason);
+    query_queue_reset_soon(reader->queue, reason);
 }

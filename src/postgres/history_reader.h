@@ -20,5 +20,6 @@ void history_reader_judge(struct history_reader *reader, struct history_places *
 /* The server that the ticks come from: `host` of the connection string. */
 void history_reader_begin_with(struct history_reader *reader, size_t host);
 
-/* Gives its connection up: the server does not answer. Pages that are being read fail. */
+/* Gives its connection up in a moment, if it does not end by itself: the server may be gone. Pages that are being read
+ * fail. reason is static text. */
 void history_reader_reset(struct history_reader *reader, const char *reason);

@@ -13,6 +13,7 @@
 
 enum {
     ROWS_PER_TURN = 256,
+    LAST_WORDS_MS = 250, /* for what the server says when it ends a session */
     ERROR_TEXT_BYTES_MAX = 1 << 16,
 };
 
@@ -47,8 +48,10 @@ struct query_queue {
     char sqlstate[6]; /* of the first one's error; "": none so far */
     char message[256];
     struct loop_timer timer; /* deadline of the first one; idle time when there is none */
-    struct loop_task more;   /* rows that a turn's portion left */
-    PGresult *result;        /* an answer that is taken as a whole, up to `row`; NULL: none */
+    struct loop_timer reset; /* of query_queue_reset_soon() */
+    const char *reset_reason;
+    struct loop_task more; /* rows that a turn's portion left */
+    PGresult *result;      /* an answer that is taken as a whole, up to `row`; NULL: none */
     int row;
     struct buffer room; /* for a value that is converted */
 };
@@ -347,6 +350,7 @@ static void on_down(void *context, const char *reason)
 
     loop_task_cancel(queue->loop, &queue->more);
     loop_timer_stop(&queue->timer);
+    loop_timer_stop(&queue->reset);
     drop_result(queue);
     answer_all(queue, "08006", reason);
     if (queue->options.on_down)
@@ -363,6 +367,13 @@ static void on_timer(struct loop_timer *timer)
         connection_stop(queue->connection);
     else
         connection_lose(queue->connection, "the database did not answer in time");
+}
+
+static void on_reset(struct loop_timer *timer)
+{
+    struct query_queue *queue = (struct query_queue *)((char *)timer - offsetof(struct query_queue, reset));
+
+    query_queue_reset(queue, queue->reset_reason);
 }
 
 struct query_queue *query_queue_new(struct loop *loop, const struct query_queue_options *options)
@@ -385,7 +396,8 @@ struct query_queue *query_queue_new(struct loop *loop, const struct query_queue_
     buffer_init(&queue->room, 3 * PAYLOAD_BYTES_MAX); /* a byte becomes three at most */
     STAILQ_INIT(&queue->items);
     queue->connection = connection_new(loop, options->database, &hooks, queue);
-    if (!queue->connection || loop_timer_init(&queue->timer, loop, on_timer) < 0) {
+    if (!queue->connection || loop_timer_init(&queue->timer, loop, on_timer) < 0 ||
+        loop_timer_init(&queue->reset, loop, on_reset) < 0) {
         query_queue_free(queue);
         errno = ENOMEM;
         return NULL;
@@ -402,6 +414,7 @@ void query_queue_free(struct query_queue *queue)
     drop_result(queue);
     connection_free(queue->connection);
     loop_timer_done(&queue->timer);
+    loop_timer_done(&queue->reset);
     buffer_done(&queue->room);
     free(queue);
 }
@@ -431,6 +444,14 @@ void query_queue_reset(struct query_queue *queue, const char *reason)
 {
     if (connection_pq(queue->connection))
         connection_lose(queue->connection, reason);
+}
+
+void query_queue_reset_soon(struct query_queue *queue, const char *reason)
+{
+    if (!connection_pq(queue->connection))
+        return;
+    queue->reset_reason = reason;
+    loop_timer_set(&queue->reset, LAST_WORDS_MS, 0);
 }
 
 void query_queue_send_last(struct query_queue *queue, const char *sql)

@@ -34,6 +34,9 @@ size_t query_queue_host(const struct query_queue *queue);
 void query_queue_begin_with(struct query_queue *queue, size_t host);
 /* Gives the connection up: its locks go, and it is made again. */
 void query_queue_reset(struct query_queue *queue, const char *reason);
+/* The same in a moment, if the connection has not ended by itself until then: the server may be about to say why.
+ * reason is static text. */
+void query_queue_reset_soon(struct query_queue *queue, const char *reason);
 
 /* Sends a query whose answer nobody waits for; only while nothing else is on its way. Then the queue can only be freed.
  */

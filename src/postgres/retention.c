@@ -132,7 +132,7 @@ void retention_begin_with(struct retention *retention, size_t host)
 
 void retention_reset(struct retention *retention, const char *reason)
 {
-    query_queue_reset(retention->queue, reason);
+    query_queue_reset_soon(retention->queue, reason);
 }
 
 void retention_set_lead(struct retention *retention, bool lead)

@@ -18,7 +18,7 @@ void retention_reconfigure(struct retention *retention, const struct durable_rea
 /* The server that the ticks come from: `host` of the connection string. */
 void retention_begin_with(struct retention *retention, size_t host);
 
-/* Gives its connection up: the server does not answer. */
+/* Gives its connection up in a moment, if it does not end by itself. reason is static text. */
 void retention_reset(struct retention *retention, const char *reason);
 
 void retention_set_lead(struct retention *retention, bool lead);

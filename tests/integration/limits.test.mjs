@@ -345,7 +345,9 @@ describe("the limit of descriptors", () => {
         assert.ok(cpuSeconds(gateway.pid) - used < 0.2);
         for (const wire of silent) wire.close();
         await late[0].contains("\r\n\r\nok\n");
-        assert.equal(await outcome(late[1]), "ready");
+        // The stream's turn may come while the ends of the others are still being taken in.
+        assert.match(await outcome(late[1]), /^(ready|busy)$/);
+        await until(async () => (await outcome((late[2] = stream(t, gateway, "/streams/short")))) === "ready", "there is room for a stream");
         assert.equal(shortages(gateway), 1, gateway.log);
         for (const wire of late) wire.close();
         await until(() => descriptors(gateway.pid) <= own + 1, () => `${own} descriptors, there are ${descriptors(gateway.pid)}`);
