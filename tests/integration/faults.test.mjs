@@ -12,6 +12,7 @@ import { until } from "./lib/until.mjs";
 import { startWriter } from "./lib/writer.mjs";
 
 const CLIENTS = 10;
+const DELIVERED_MIN = 20;
 
 /** Clients that follow `posts_changes` while rows are written to `posts`. */
 async function setUp(t, env = {}) {
@@ -21,7 +22,9 @@ async function setUp(t, env = {}) {
     await gateway.ready();
     const followers = await Promise.all(Array.from({ length: CLIENTS }, () => follow(t, gateway.stream("posts_changes"))));
     const writer = startWriter(t, database);
-    await writer.more(20);
+    await writer.more(DELIVERED_MIN);
+    for (const follower of followers)
+        await follower.until(() => follower.seen.filter((item) => typeof item === "number").length >= DELIVERED_MIN || undefined, "the first rows", 20_000);
 
     /** Waits until all clients saw the last row, and counts. Returns one client's result, and the reasons of all gaps. */
     const count = async () => {
@@ -33,7 +36,7 @@ async function setUp(t, env = {}) {
         }
         const summary = { committed: committed.length, ...results[0], reasons: [...new Set(followers.flatMap((follower) => follower.gaps))] };
         t.diagnostic(JSON.stringify(summary));
-        assert.ok(summary.delivered >= 20);
+        assert.ok(summary.delivered >= DELIVERED_MIN);
         return summary;
     };
     /** Waits until all clients were told of an outage and of its end. */
