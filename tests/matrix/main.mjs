@@ -50,7 +50,7 @@ try {
     }
     if (values["only-large"] || (!values.only && !values.program && !values["no-large"])) {
         const world = await World.open(t, {});
-        failed += (await runAllLarge(world.places.UTF8, { bounded: values.bounded, say })).length;
+        failed += (await runAllLarge(world.places.UTF8, { bounded: values.bounded, only: values.only, say })).length;
     }
     if (!values["only-large"] && (values.prepared || !values.only)) {
         // Where prepared transactions are allowed, a writer never sends a NOTIFY that only wakes.

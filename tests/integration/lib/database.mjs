@@ -35,10 +35,20 @@ export class Database {
         return client;
     }
 
-    /** Rows as arrays of texts. After a restart of the server the second call connects anew. */
+    /** The connection for query(), until it breaks. */
+    #keep() {
+        const connecting = this.connect();
+        const forget = () => {
+            if (this.#client === connecting) this.#client = undefined;
+        };
+        connecting.then((client) => client.on("error", forget).on("end", forget), forget);
+        return connecting;
+    }
+
+    /** Rows as arrays of texts. A call that finds the connection broken, or breaks it, fails; the next one connects anew. */
     async query(text, values) {
         try {
-            const client = await (this.#client ??= this.connect());
+            const client = await (this.#client ??= this.#keep());
             return (await client.query({ text, values, rowMode: "array" })).rows;
         } catch (error) {
             if (error.severity !== "ERROR") await this.end(); // the connection is gone
