@@ -79,6 +79,14 @@ static bool begin(struct exchange *exchange, enum MHD_Result *ret_result)
     return guard_admits(exchange, ret_result);
 }
 
+/* The request guard lets no body in without a length. */
+static bool has_body(const struct exchange *exchange)
+{
+    const char *length = exchange_header(exchange, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+    return length && strcmp(length, "0") != 0;
+}
+
 enum MHD_Result dispatch(struct exchange *exchange, const char *method, const char *upload, size_t *upload_bytes)
 {
     enum MHD_Result result = MHD_NO;
@@ -86,6 +94,7 @@ enum MHD_Result dispatch(struct exchange *exchange, const char *method, const ch
     if (!exchange->started) {
         exchange->started = true;
         exchange->method = method;
+        exchange->whole = !has_body(exchange);
         if (!begin(exchange, &result))
             return result;
         /* The answer waits for the next call, when the body is there. */

@@ -84,13 +84,15 @@ static enum MHD_Result on_access(void *context, struct MHD_Connection *connectio
     return dispatch(*request_context, method, upload, upload_bytes);
 }
 
-/* The client has sent more than its request: then closing would take the answer away from it. */
-static void linger_if_unread(struct http_server *server, struct MHD_Connection *connection)
+/* The client has sent more than its request, or still sends its body, which nobody reads once the answer is there: then
+ * closing would take the answer away from it. */
+static void linger_if_unread(struct http_server *server, const struct exchange *exchange)
 {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     char byte;
 
-    if (!info || recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0)
+    if (!info || (exchange->whole && recv(info->connect_fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0))
         return;
     int fd = fcntl(info->connect_fd, F_DUPFD_CLOEXEC, 0);
     if (fd >= 0)
@@ -103,6 +105,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     struct http_server *server = ((struct engine *)context)->context;
     struct exchange *exchange = *request_context;
 
+    (void)connection;
     *request_context = NULL;
     overdue_remove(&server->overdue, exchange);
     if (exchange)
@@ -110,8 +113,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     if (handover_is_complete(exchange, how)) {
         STAILQ_INSERT_TAIL(&server->takeovers, exchange->handover, link);
         exchange->handover = NULL;
-    } else if (how == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
-        linger_if_unread(server, connection);
+    } else if (exchange && how == MHD_REQUEST_TERMINATED_COMPLETED_OK) {
+        linger_if_unread(server, exchange);
     }
     exchange_free(exchange);
 }
