@@ -67,11 +67,11 @@ static bool find_route(struct exchange *exchange, enum MHD_Result *ret_result)
 static bool begin(struct exchange *exchange, enum MHD_Result *ret_result)
 {
     const struct http_services *services = exchange->services;
-    if (!host_is_ours(services->config(services->context), services->on_loopback,
-                      exchange_header(exchange, MHD_HTTP_HEADER_HOST))) {
-        *ret_result = reply_problem(exchange, MHD_HTTP_MISDIRECTED_REQUEST,
-                                    "This gateway does not go by the name in Host; the setting access.hosts lists "
-                                    "those that it does.");
+    if (!host_is_ours(services->config(services->context), services->on_loopback, exchange_host(exchange))) {
+        *ret_result = reply_problem(
+            exchange, MHD_HTTP_MISDIRECTED_REQUEST,
+            "This gateway does not go by the name in Host or in the address; the setting access.hosts lists "
+            "those that it does.");
         return false;
     }
     if (!find_route(exchange, ret_result))

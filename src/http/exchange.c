@@ -12,6 +12,11 @@ const char *exchange_header(const struct exchange *exchange, const char *name)
     return MHD_lookup_connection_value(exchange->connection, MHD_HEADER_KIND, name);
 }
 
+const char *exchange_host(const struct exchange *exchange)
+{
+    return exchange->authority ? exchange->authority : exchange_header(exchange, MHD_HTTP_HEADER_HOST);
+}
+
 struct header_lines {
     const char *name, *separator;
     struct buffer *out;
@@ -41,14 +46,18 @@ const char *exchange_header_lines(const struct exchange *exchange, const char *n
     return lines.any ? buffer_text(out) : NULL;
 }
 
-/* The path of a target in absolute form: http://host/path (RFC 9112, section 3.2.2). The request guard has seen to it
- * that the host is the one that Host names. */
-static const char *skip_origin(const char *target)
+/* A target in absolute form is http://host/path (RFC 9112, section 3.2.2); the request guard has seen to it. */
+static bool take_target(struct exchange *exchange, const char *target)
 {
-    if (strncasecmp(target, "http://", 7) != 0)
-        return target;
-    target = strchr(target + 7, '/');
-    return target ? target : "/";
+    if (strncasecmp(target, "http://", 7) == 0) {
+        const char *path = target + 7 + strcspn(target + 7, "/");
+        exchange->authority = strndup(target + 7, (size_t)(path - target - 7));
+        if (!exchange->authority)
+            return false;
+        target = *path ? path : "/";
+    }
+    exchange->target = strdup(target);
+    return exchange->target != NULL;
 }
 
 struct exchange *exchange_new(struct http_server *server, const struct http_services *services,
@@ -64,8 +73,8 @@ struct exchange *exchange_new(struct http_server *server, const struct http_serv
     exchange->connection = connection;
     exchange->began_us = loop_clock_us();
     buffer_init(&exchange->body, HTTP_BODY_BYTES_MAX);
-    exchange->target = strdup(skip_origin(target));
-    if (!exchange->target) {
+    if (!take_target(exchange, target)) {
+        free(exchange->authority);
         free(exchange);
         return NULL;
     }
@@ -88,5 +97,6 @@ void exchange_free(struct exchange *exchange)
     grant_unref(exchange->grant);
     free(exchange->segment);
     free(exchange->target);
+    free(exchange->authority);
     free(exchange);
 }

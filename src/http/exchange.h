@@ -38,6 +38,7 @@ struct exchange {
     struct MHD_Connection *connection;
     const char *method; /* lent by the library */
     char *target;       /* the path as it stood on the wire */
+    char *authority;    /* of a target in absolute form, or NULL */
     const char *query_text;
     struct query query;
     const struct route *route;
@@ -72,3 +73,7 @@ const char *exchange_header(const struct exchange *exchange, const char *name);
 /* The values of all lines of that name, joined in out; NULL when there is none, or without memory (out->failed). */
 const char *exchange_header_lines(const struct exchange *exchange, const char *name, const char *separator,
                                   struct buffer *out);
+
+/* Which host the request is for, maybe with a port: the one in its target, as Host does not count then (RFC 9112,
+ * section 3.2.2), or the one in Host. NULL: none is named. Lent. */
+const char *exchange_host(const struct exchange *exchange);

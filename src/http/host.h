@@ -7,5 +7,5 @@
 
 #include "config/config.h"
 
-/* host: the header's value, maybe with a port; NULL: there is none, which no browser does. */
+/* host: what the request is for (exchange_host), maybe with a port; NULL: nothing, which no browser does. */
 bool host_is_ours(const struct config *config, bool on_loopback, const char *host);

@@ -281,9 +281,8 @@ static int check_host(struct reading *reading)
         return refuse(reading, 400, "The request has no Host header.");
     if (host.text && !is_host(host))
         return refuse(reading, 400, "The Host header is not host or host:port.");
-    if (authority.text && (!host.text || host.size_bytes != authority.size_bytes ||
-                           strncasecmp(host.text, authority.text, host.size_bytes) != 0))
-        return refuse(reading, 400, "The address names another host than the Host header.");
+    if (authority.text && !is_host(authority))
+        return refuse(reading, 400, "The address does not begin with http://host/ or http://host:port/.");
     return 0;
 }
 

@@ -2,9 +2,12 @@
  * generous: it takes a space before a colon, two lengths, folded lines, a NUL in a value. Two programs that read such a
  * head differently are what request smuggling needs, so here only one reading passes (RFC 9112; RFC 9110, section 5.5).
  *
- * Stricter than the RFCs: no list of equal Content-Lengths, no body in chunks (411), a target in absolute form must
- * name the host that Host names, and a header that can only have one value stands there once. More generous than RFC
- * 3986, because browsers are: [ \ ] ^ ` { | } may stand in a target. */
+ * Stricter than the RFCs: no list of equal Content-Lengths, no body in chunks (411), and a header that can only have
+ * one value stands there once. More generous than RFC 3986, because browsers are: [ \ ] ^ ` { | } may stand in a
+ * target.
+ *
+ * A target in absolute form says which host is meant, whatever Host says (RFC 9112, section 3.2.2; exchange.h); both
+ * must be written as hosts are. */
 #pragma once
 
 #include <stdbool.h>

@@ -44,3 +44,32 @@ for (const [what, head, status] of [
             wire.close();
         }
     });
+
+/** The one answer to a request as it stands; `head` without its last empty line. */
+async function answer(t, port, head) {
+    const wire = await connect(t, port);
+    wire.send(`${head}\r\n\r\n`);
+    await wire.end(DEADLINE_MS);
+    const [first, ...lines] = wire.text.split("\r\n\r\n")[0].split("\r\n");
+    const headers = {};
+    for (const line of lines) {
+        const [, name, value] = /^([^:]+): ?(.*)$/.exec(line);
+        (headers[name.toLowerCase()] ??= []).push(value);
+    }
+    return { status: Number(first.split(" ")[1]), headers, body: wire.body.toString() };
+}
+
+test("of an address with a host that host counts, whatever Host says", async (t) => {
+    for (const [target, host, status] of [
+        ["/livez", "elsewhere.example", 421],
+        ["http://localhost/livez", "elsewhere.example", 200],
+        ["http://localhost:81/livez?a", "localhost", 200],
+        ["HTTP://LOCALHOST/livez", "elsewhere.example:1", 200],
+        ["http://elsewhere.example/livez", "localhost", 421],
+        ["http://elsewhere.example/livez", "elsewhere.example", 421],
+        ["http://user@localhost/livez", "localhost", 400],
+        ["http://localhost/livez", "a b", 400],
+    ])
+        assert.equal((await answer(t, gateway.port, `GET ${target} HTTP/1.1\r\nHost: ${host}`)).status, status, `${target}, Host: ${host}`);
+    assert.equal((await answer(t, gateway.port, "GET http://localhost/livez HTTP/1.1")).status, 400, "Host must be there");
+});
