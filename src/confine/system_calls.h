@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 
-/* From now on every other call fails with EPERM. Returns 0; -ENOSYS when the kernel does not have it; or another
+/* From now on every other call fails: with EPERM, or with ENOSYS when it is newer than this program's libraries or
+ * unknown, so that they fall back on older ones. Returns 0; -ENOSYS when the kernel does not have it; or another
  * negative errno. */
 int system_calls_filter(bool removes_files);

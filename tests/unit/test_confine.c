@@ -331,6 +331,48 @@ static void its_own_socket_can_be_removed_and_nothing_elsewhere(void **state)
     socket_paths[0] = NULL;
 }
 
+static long call_number(long number)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        if (confine_process(socket_paths))
+            _exit(0);
+        _exit(syscall(number, -1, 0, 0, 0, 0, 0) < 0 ? errno : 0);
+    }
+    assert_true(child > 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* A newer C library tries its newer calls first, and takes older ones only when these do not exist. */
+static void calls_that_are_newer_do_not_exist_and_known_ones_are_refused(void **state)
+{
+    enum {
+        GAP = 380,
+        CLOSE_RANGE = 436,
+        EPOLL_PWAIT2 = 441,
+        FUTEX_WAITV = 449,
+        FCHMODAT2 = 452,
+        MSEAL = 462,
+        NONE_YET = 600
+    };
+    static const long newer[] = {SYS_clone3, GAP,   CLOSE_RANGE, EPOLL_PWAIT2, FUTEX_WAITV,
+                                 FCHMODAT2,  MSEAL, NONE_YET,    639};
+    static const long refused[] = {SYS_execve,  SYS_ptrace,         SYS_mount,   SYS_bpf,        SYS_setuid,
+                                   SYS_mkdirat, SYS_io_uring_setup, SYS_unshare, SYS_pidfd_open, SYS_memfd_create};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(newer); i++)
+        if (call_number(newer[i]) != ENOSYS)
+            fail_msg("call %ld: %ld, not ENOSYS", newer[i], call_number(newer[i]));
+    for (size_t i = 0; i < COUNT_OF(refused); i++)
+        if (call_number(refused[i]) != EPERM)
+            fail_msg("call %ld: %ld, not EPERM", refused[i], call_number(refused[i]));
+}
+
 static long is_without_privileges(void)
 {
     static const char *const lines[] = {"\nCapInh:\t0000000000000000\n",
@@ -380,6 +422,7 @@ int main(void)
         cmocka_unit_test(there_is_no_way_out),
         cmocka_unit_test(what_the_program_needs_goes_on),
         cmocka_unit_test(no_privilege_is_left),
+        cmocka_unit_test(calls_that_are_newer_do_not_exist_and_known_ones_are_refused),
         cmocka_unit_test(its_own_socket_can_be_removed_and_nothing_elsewhere),
     };
     int status = 0;
