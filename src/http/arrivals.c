@@ -60,6 +60,18 @@ static void leave(struct arrival *arrival, int error, const struct request_head 
     hooks.on_arrived(hooks.context, fd, &address, address_bytes, error, head, alone);
 }
 
+/* Of a head that is not whole. Without a byte of it there is nobody to answer. */
+static void refuse(struct arrival *arrival, const struct request_head *why)
+{
+    struct arrivals *arrivals = arrival->arrivals;
+    struct request_head head = *why;
+    ssize_t size = recv(arrival->io.fd, arrivals->head, sizeof(arrivals->head), MSG_PEEK | MSG_DONTWAIT);
+
+    if (size > 0)
+        request_guard_find_origin(arrivals->head, (size_t)size, &head);
+    leave(arrival, size > 0 ? -EBADMSG : -ENODATA, &head, false);
+}
+
 static void on_io(struct loop_io *io, uint32_t events)
 {
     struct arrival *arrival = (struct arrival *)io;
@@ -71,7 +83,7 @@ static void on_io(struct loop_io *io, uint32_t events)
     if (error == -EAGAIN && !(events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)))
         return;
     if (error == -EAGAIN)
-        leave(arrival, -EBADMSG, &ended_early, false);
+        refuse(arrival, &ended_early);
     else
         leave(arrival, error, &head, alone);
 }
@@ -79,10 +91,7 @@ static void on_io(struct loop_io *io, uint32_t events)
 /* Its time is over. */
 static void expire(struct arrival *arrival)
 {
-    char first;
-    bool begun = recv(arrival->io.fd, &first, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-
-    leave(arrival, begun ? -EBADMSG : -ENODATA, &took_too_long, false);
+    refuse(arrival, &took_too_long);
 }
 
 static void set_timer(struct arrivals *arrivals)

@@ -4,10 +4,17 @@
 
 #include "http/exchange.h"
 
-/* The entry of cors.origins that lets the origin in, or NULL; an exact one rather than "*". Lent by either. */
-const char *cors_match(const struct text_list *origins, const char *origin);
+enum { CORS_HEADERS_MAX = 4 };
 
-/* Adds what every response has: Vary, and for an allowed origin that it may read this. */
+struct cors_header {
+    const char *name, *value;
+};
+
+/* What every answer has to a request from origin (NULL: from none): Vary, and for an allowed origin that it may read
+ * the answer. Values are lent by origin or fixed. Returns how many there are. */
+size_t cors_headers(const struct config *config, const char *origin, struct cors_header ret_headers[CORS_HEADERS_MAX]);
+
+/* Adds those to a response. */
 void cors_add(const struct exchange *exchange, struct MHD_Response *response);
 
 /* Adds the answer to a preflight, if this is one from an allowed origin. methods: as in Allow. */

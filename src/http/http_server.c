@@ -261,7 +261,7 @@ static void on_arrived(void *context, int fd, const struct sockaddr_storage *add
         return;
     }
     count_out(server, (const struct sockaddr *)address);
-    if (error == -EBADMSG && refusal_send(fd, head, &current_config(server)->cors.origins)) {
+    if (error == -EBADMSG && refusal_send(fd, head, current_config(server))) {
         server->stats.responses[head->problem_status / 100]++;
         request_log_write_refused(current_config(server), (const struct sockaddr *)address, head);
         departures_add(&server->departures, fd);

@@ -19,7 +19,7 @@ static bool say_too_slow(const struct exchange *exchange, int fd)
     };
 
     snprintf(head.origin, sizeof(head.origin), "%s", origin ? origin : "");
-    return refusal_send(fd, &head, &config->cors.origins);
+    return refusal_send(fd, &head, config);
 }
 
 /* The library sees the end of the connection, and completes the request. */

@@ -20,21 +20,16 @@ static void append_date(struct buffer *answer)
     buffer_printf(answer, "Date: %s\r\n", text);
 }
 
-/* What cors_add() gives all other answers. */
-static void append_cors(struct buffer *answer, const struct text_list *origins, const char *origin)
+static void append_cors(struct buffer *answer, const struct config *config, const char *origin)
 {
-    const char *match = cors_match(origins, origin);
+    struct cors_header headers[CORS_HEADERS_MAX];
+    size_t count = cors_headers(config, origin, headers);
 
-    if (origins->count > 0)
-        buffer_append_text(answer, "Vary: Origin\r\n");
-    if (!match)
-        return;
-    buffer_printf(answer, "Access-Control-Allow-Origin: %s\r\n", match);
-    if (match[0] != '*')
-        buffer_append_text(answer, "Access-Control-Allow-Credentials: true\r\n");
+    for (size_t i = 0; i < count; i++)
+        buffer_printf(answer, "%s: %s\r\n", headers[i].name, headers[i].value);
 }
 
-bool refusal_send(int fd, const struct request_head *head, const struct text_list *origins)
+bool refusal_send(int fd, const struct request_head *head, const struct config *config)
 {
     struct buffer answer, body;
 
@@ -46,7 +41,7 @@ bool refusal_send(int fd, const struct request_head *head, const struct text_lis
                   "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n",
                   head->problem_status, status_title(head->problem_status), buffer_size(&body));
     append_date(&answer);
-    append_cors(&answer, origins, head->origin);
+    append_cors(&answer, config, head->origin);
     buffer_append_text(&answer, "\r\n");
     if (!head->is_head)
         buffer_append(&answer, buffer_bytes(&body), buffer_size(&body));

@@ -345,16 +345,31 @@ static int take_headers(struct reading *reading)
     return error;
 }
 
-/* So that a page may read why it was refused. */
-static void keep_origin(const struct slice *origin, struct request_head *head)
+void request_guard_find_origin(const char *bytes, size_t size_bytes, struct request_head *head)
 {
-    if (!origin->text || origin->size_bytes >= sizeof(head->origin))
+    const char *end = bytes + size_bytes, *at = memchr(bytes, '\n', size_bytes);
+    struct slice origin = {0};
+
+    while (at) {
+        const char *line = at + 1;
+        at = memchr(line, '\n', (size_t)(end - line));
+        const char *colon = at ? memchr(line, ':', (size_t)(at - line)) : NULL;
+        if (at == line || (at == line + 1 && *line == '\r'))
+            break;
+        if (!colon || !equals((struct slice){line, (size_t)(colon - line)}, single_names[SINGLE_ORIGIN]))
+            continue;
+        if (origin.text)
+            return;
+        const char *value_end = at[-1] == '\r' ? at - 1 : at;
+        origin = trim((struct slice){colon + 1, (size_t)(value_end - colon - 1)});
+    }
+    if (!origin.text || origin.size_bytes >= sizeof(head->origin))
         return;
-    memcpy(head->origin, origin->text, origin->size_bytes);
-    head->origin[origin->size_bytes] = '\0';
+    memcpy(head->origin, origin.text, origin.size_bytes);
+    head->origin[origin.size_bytes] = '\0';
 }
 
-int request_guard_check(const char *bytes, size_t size_bytes, struct request_head *ret_head)
+static int check(const char *bytes, size_t size_bytes, struct request_head *ret_head)
 {
     struct reading reading = {.head = ret_head, .rest = {bytes, size_bytes}};
 
@@ -362,11 +377,19 @@ int request_guard_check(const char *bytes, size_t size_bytes, struct request_hea
     int error = take_request_line(&reading);
     if (error == 0)
         error = take_headers(&reading);
-    keep_origin(&reading.singles[SINGLE_ORIGIN], ret_head);
     ret_head->size_bytes = size_bytes - reading.rest.size_bytes;
     ret_head->items = reading.headers + reading.parameters + reading.cookies;
     if (error != -EBADMSG &&
         (ret_head->size_bytes > HTTP_HEAD_BYTES_MAX || (error && size_bytes > HTTP_HEAD_BYTES_MAX)))
         return refuse(&reading, 431, "The head is too long; it has at most 33 KiB.");
+    return error;
+}
+
+int request_guard_check(const char *bytes, size_t size_bytes, struct request_head *ret_head)
+{
+    int error = check(bytes, size_bytes, ret_head);
+
+    if (error == -EBADMSG)
+        request_guard_find_origin(bytes, size_bytes, ret_head);
     return error;
 }

@@ -22,9 +22,13 @@ struct request_head {
     bool is_head;                   /* HEAD: answers have no body. Known as soon as the method is. */
     const char *problem;            /* of a refusal: what is wrong and what to do, fixed text */
     unsigned problem_status;        /* of a refusal */
-    char origin[ORIGIN_TEXT_BYTES]; /* of a refusal: what Origin says; "": nothing before what was refused */
+    char origin[ORIGIN_TEXT_BYTES]; /* of a refusal: what Origin says, as far as it has come; "": nothing */
 };
 
 /* Returns 0 when bytes begins with a whole head that is fit for the library; -EAGAIN when nothing is wrong so far but
  * its end is missing; -EBADMSG when it is refused. Never reads behind the head. */
 int request_guard_check(const char *bytes, size_t size_bytes, struct request_head *ret_head);
+
+/* Looks for Origin in a head that is to be refused, or is not whole, and writes it into *head: whoever asked in a
+ * browser may only read the answer when it says that they may. Two of them are none. */
+void request_guard_find_origin(const char *bytes, size_t size_bytes, struct request_head *head);

@@ -297,6 +297,39 @@ static void what_follows_the_head_is_left_alone(void **state)
     assert_true(head.is_head);
 }
 
+static void the_origin_of_a_refused_head_is_found_as_far_as_it_has_come(void **state)
+{
+    static const struct {
+        const char *text, *origin;
+    } samples[] = {
+        {"GET / HTTP/1.1\r\nOrigin: https://a\r\n", "https://a"},
+        {"GET / HTTP/1.1\r\nA: b\r\nORIGIN:\t https://a \r\nC:", "https://a"},
+        {"bad\nA : b\norigin:https://a\n\n", "https://a"},
+        {"GET / HTTP/1.1\r\nOrigin:\r\n", ""},
+        {"GET / HTTP/1.1\r\nOrigin: https://a", ""},
+        {"GET / HTTP/1.1\r\nOrigins: https://a\r\nXOrigin: b\r\nOrigin\r\nOrigin : c\r\n", ""},
+        {"GET / HTTP/1.1\r\nOrigin: a\r\nOrigin: a\r\n", ""},
+        {"GET / HTTP/1.1\r\n\r\nOrigin: https://a\r\n", ""},
+        {"Origin: https://a\r\n", ""},
+        {"Origin: https://a", ""},
+        {"\n", ""},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(samples); i++) {
+        struct request_head head = {0};
+        size_t size = strlen(samples[i].text);
+        char *copy = malloc(size + (size == 0)); /* no byte more, for the sanitizer */
+        assert_non_null(copy);
+        memcpy(copy, samples[i].text, size);
+        request_guard_find_origin(copy, size, &head);
+        if (strcmp(head.origin, samples[i].origin) != 0)
+            fail_msg("%s: %s", samples[i].text, head.origin);
+        free(copy);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +340,7 @@ int main(void)
         cmocka_unit_test(a_length_that_is_not_certain_is_refused),
         cmocka_unit_test(what_is_too_long_is_refused_before_its_end_has_come),
         cmocka_unit_test(what_follows_the_head_is_left_alone),
+        cmocka_unit_test(the_origin_of_a_refused_head_is_found_as_far_as_it_has_come),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
