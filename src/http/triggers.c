@@ -95,27 +95,34 @@ static bool is_dry_run(const struct exchange *exchange)
     return is_on(exchange, "dry_run");
 }
 
-/* Entity tags of a header as the database compares them: without quotes and without the mark of weak ones. Lent by out;
- * NULL without the header. */
-static const char *take_etags(const struct exchange *exchange, const char *header, struct buffer *out)
+/* Entity tags of a header as the database compares them: without quotes and without the mark of weak ones. *ret_etags
+ * is lent by out, and NULL without the header. Returns 0 or -ENOMEM: a condition is never forgotten. */
+static int take_etags(const struct exchange *exchange, const char *header, struct buffer *out, const char **ret_etags)
 {
-    const char *value = exchange_header(exchange, header);
+    struct buffer lines;
 
-    buffer_init(out, 4096);
+    buffer_init(&lines, 2 * HTTP_HEAD_BYTES_MAX);
+    buffer_init(out, 2 * HTTP_HEAD_BYTES_MAX);
+    const char *value = exchange_header_lines(exchange, header, ",", &lines);
+    bool is_there = value != NULL;
     for (; value && *value; value++) {
         if (value[0] == 'W' && value[1] == '/')
             value++;
         else if (*value != '"' && *value != ' ' && *value != '\t')
             buffer_append(out, value, 1);
     }
-    return exchange_header(exchange, header) ? buffer_text(out) : NULL;
+    bool failed = lines.failed;
+    buffer_done(&lines);
+    *ret_etags = is_there && !failed ? buffer_text(out) : NULL;
+    return failed || out->failed ? -ENOMEM : 0;
 }
 
 static bool has_etag(const struct exchange *exchange, const char *etag)
 {
+    const char *etags;
     struct buffer buffer;
-    const char *etags = take_etags(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH, &buffer);
-    bool found = etags && (strcmp(etags, "*") == 0 || strstr(etags, etag));
+    int error = take_etags(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH, &buffer, &etags);
+    bool found = error == 0 && etags && (strcmp(etags, "*") == 0 || strstr(etags, etag));
 
     buffer_done(&buffer);
     return found;
@@ -320,12 +327,14 @@ static void on_found(void *context, const struct trigger_answer *answer)
         resume(exchange, MHD_HTTP_FORBIDDEN, new_forbidden(schema, table));
         return;
     }
-    const char *if_match = take_etags(exchange, MHD_HTTP_HEADER_IF_MATCH, &buffer);
+    const char *if_match;
+    int error = take_etags(exchange, MHD_HTTP_HEADER_IF_MATCH, &buffer, &if_match);
     const struct trigger_request request = {.verb = TRIGGER_DELETE,
                                             .name = exchange->segment,
                                             .if_match = if_match && strcmp(if_match, "*") != 0 ? if_match : etag,
                                             .dry_run = is_dry_run(exchange)};
-    int error = add_call(exchange, &request, on_answer);
+    if (error == 0)
+        error = add_call(exchange, &request, on_answer);
     buffer_done(&buffer);
     if (error < 0)
         resume_busy(exchange);
@@ -352,17 +361,23 @@ static bool has_json_type(const struct exchange *exchange)
 /* 0, or the error of the queue. Without a segment in its address the database chooses the name. */
 static int add_put(struct exchange *exchange, const struct trigger_definition *definition)
 {
+    const char *if_match, *if_none_match;
     struct buffer match, none_match;
+    int error = take_etags(exchange, MHD_HTTP_HEADER_IF_MATCH, &match, &if_match);
+    int second_error = take_etags(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH, &none_match, &if_none_match);
     const struct trigger_request request = {
         .verb = TRIGGER_PUT,
         .name = exchange->segment,
         .definition = definition,
-        .if_match = take_etags(exchange, MHD_HTTP_HEADER_IF_MATCH, &match),
-        .if_none_match = take_etags(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH, &none_match),
+        .if_match = if_match,
+        .if_none_match = if_none_match,
         .dry_run = is_dry_run(exchange),
     };
-    int error = add_call(exchange, &request, on_answer);
 
+    if (error == 0)
+        error = second_error;
+    if (error == 0)
+        error = add_call(exchange, &request, on_answer);
     buffer_done(&match);
     buffer_done(&none_match);
     return error;

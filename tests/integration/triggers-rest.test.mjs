@@ -113,7 +113,9 @@ describe("entity tags", () => {
         assert.deepEqual([same.status, same.body], [304, ""]);
         assert.equal((await api("PUT", path, { table }, { "If-None-Match": "*" })).status, 412);
         assert.equal((await api("PUT", path, { table, old: true }, { "If-Match": '"0000"' })).status, 412);
-        const changed = await api("PUT", path, { table, old: true }, { "If-Match": headers.etag });
+        for (const tags of [`W/${headers.etag}`, `"x", ${headers.etag}`, ['"x"', headers.etag], "*"]) assert.equal((await api("GET", path, undefined, { "If-None-Match": tags })).status, 304, tags);
+        assert.equal((await api("PUT", path, { table, old: true }, { "If-Match": Array(500).fill('"0123456789abcdef"').join(",") })).status, 412, "of more than 4096 bytes");
+        const changed = await api("PUT", path, { table, old: true }, { "If-Match": ['"x"', headers.etag] });
         assert.equal(changed.status, 200, changed.body);
         assert.notEqual(changed.headers.etag, headers.etag);
         assert.equal((await api("DELETE", path, undefined, { "If-Match": headers.etag })).status, 412);
