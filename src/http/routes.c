@@ -47,30 +47,26 @@ static bool fits(const char *pattern, const char *path, const char **ret_segment
     return !strchr(path + fixed, '/');
 }
 
-/* Once, though the pages' pattern fits many resources. */
-static void allow_method(struct buffer *allow, const char *method)
-{
-    const char *text = buffer_text(allow);
-
-    if (!text || !strstr(text, method))
-        buffer_printf(allow, "%s%s", method, strcmp(method, "GET") == 0 ? ", HEAD, " : ", ");
-}
-
 int routes_find(struct exchange *exchange, struct buffer *ret_allow)
 {
     /* HEAD is GET whose body the library leaves out (RFC 9110, section 9.3.2). */
     const char *method = strcmp(exchange->method, "HEAD") == 0 ? "GET" : exchange->method;
+    const struct route *first = NULL;
     const char *segment;
 
-    for (size_t i = 0; i < sizeof(routes) / sizeof(*routes); i++) {
-        if (!(routes[i].surfaces & 1u << exchange->services->surface) ||
-            !fits(routes[i].path, exchange->target, &segment))
+    for (const struct route *route = routes; route < routes + sizeof(routes) / sizeof(*routes); route++) {
+        if (!(route->surfaces & 1u << exchange->services->surface) || !fits(route->path, exchange->target, &segment))
             continue;
-        if (strcmp(routes[i].method, method) == 0) {
-            exchange->route = &routes[i];
+        /* A resource is all routes of its path: /session is none of the pages, whose pattern it fits. */
+        if (!first)
+            first = route;
+        if (strcmp(route->path, first->path) != 0)
+            continue;
+        if (strcmp(route->method, method) == 0) {
+            exchange->route = route;
             return segment ? percent_decode(segment, strlen(segment), &exchange->segment) : 0;
         }
-        allow_method(ret_allow, routes[i].method);
+        buffer_printf(ret_allow, "%s%s", route->method, strcmp(route->method, "GET") == 0 ? ", HEAD, " : ", ");
     }
     if (buffer_size(ret_allow) == 0)
         return -ENOENT;

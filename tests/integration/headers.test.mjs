@@ -66,9 +66,10 @@ describe("refusals before the router", () => {
 });
 
 test("Allow names each method of a resource once", async () => {
-    for (const [target, expected] of [["/triggers", "GET, HEAD, POST, OPTIONS"], ["/triggers/a", "GET, HEAD, PUT, DELETE, OPTIONS"], ["/streams", "GET, HEAD, OPTIONS"], ["/session", "POST, DELETE, GET, HEAD, OPTIONS"], ["/", "GET, HEAD, OPTIONS"]])
+    for (const [target, expected] of [["/triggers", "GET, HEAD, POST, OPTIONS"], ["/triggers/a", "GET, HEAD, PUT, DELETE, OPTIONS"], ["/streams", "GET, HEAD, OPTIONS"], ["/session", "POST, DELETE, OPTIONS"], ["/tickets", "POST, OPTIONS"], ["/", "GET, HEAD, OPTIONS"]])
         for (const [method, status] of [["PATCH", 405], ["OPTIONS", 204]]) {
             const answer = await gateway.get(target, { method });
             assert.deepEqual([answer.status, answer.headers.allow], [status, expected], `${method} ${target}`);
         }
+    for (const target of ["/session", "/tickets"]) assert.equal((await gateway.get(target)).status, 405, target);
 });
