@@ -22,6 +22,7 @@ enum {
     HOSTS_BACKOFF_MAX_MS = 2000, /* with several hosts: one of them is going to be the primary */
     STEADY_MS = 10000,           /* a connection that held so long starts with the shortest back-off again */
     PROBLEM_BYTES = 512,
+    LAST_RESULTS_MAX = 64, /* that are looked through for what a server said last; one that copies has no end */
 };
 
 static const char NOT_MADE[] = "no connection could be made; the gateway's log says why";
@@ -407,13 +408,11 @@ void connection_stop(struct connection *connection)
  * for nothing where libpq has closed the socket. */
 static void hear_last_words(struct connection *connection)
 {
-    PGresult *result;
-
     if (connection->state != UP)
         return;
     PQconsumeInput(connection->pq);
-    while (!PQisBusy(connection->pq) || PQsocket(connection->pq) < 0) {
-        result = PQgetResult(connection->pq);
+    for (int i = 0; i < LAST_RESULTS_MAX && (!PQisBusy(connection->pq) || PQsocket(connection->pq) < 0); i++) {
+        PGresult *result = PQgetResult(connection->pq);
         if (!result)
             break;
         connection_note(connection, result);

@@ -135,9 +135,9 @@ void hub_tell_durable(struct hub *hub)
     struct feed *feed;
     bool is_new = loop_turn_ms(state->loop) - state->database_up_ms < DATABASE_SETTLES_MS;
 
-    loop_doing(hub->state.loop, "telling streams of the durable channels");
     if (!state->database_up || state->durable_told == state->durable_failing || (is_new && state->durable_failing))
         return;
+    loop_doing(state->loop, "telling streams of the durable channels");
     state->durable_told = state->durable_failing;
     TAILQ_FOREACH (feed, &hub->registry.feeds, link)
         if (feed->axes & AXIS_DURABLE)

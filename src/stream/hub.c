@@ -274,11 +274,11 @@ static void tell_status(struct hub *hub)
 
 void hub_database_down(struct hub *hub)
 {
-    loop_doing(hub->state.loop, "telling streams that the database is down");
     hub->outage_unmarked = true;
     statement_forget(&hub->statement);
     if (!hub->state.database_up)
         return;
+    loop_doing(hub->state.loop, "telling streams that the database is down");
     hub->state.database_up = false;
     tell_status(hub);
 }
@@ -287,9 +287,9 @@ void hub_database_up(struct hub *hub)
 {
     struct feed *feed;
 
-    loop_doing(hub->state.loop, "telling streams that the database is up");
     if (hub->state.database_up)
         return;
+    loop_doing(hub->state.loop, "telling streams that the database is up");
     hub->state.database_up = true;
     hub->state.database_up_ms = loop_turn_ms(hub->state.loop);
     hub->state.durable_told = false;

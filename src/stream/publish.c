@@ -23,9 +23,9 @@ void hub_mark_outage(struct hub *hub)
     struct channel *channel;
     struct feed *feed;
 
-    loop_doing(hub->state.loop, "telling streams of an outage");
     if (!hub->outage_unmarked)
         return;
+    loop_doing(hub->state.loop, "telling streams of an outage");
     hub->outage_unmarked = false;
     uint64_t number = ++hub->state.now.number;
     event = event_new(&parts);

@@ -170,9 +170,9 @@ class Stream extends Waitable {
 }
 
 /** Any request; resolves with {status, headers, body, json}. Of a stream, which has no end, the head is enough. */
-export function request(url, { method = "GET", headers = {}, body } = {}) {
+export function request(url, { method = "GET", headers = {}, body, timeoutMs = DEADLINE_MS } = {}) {
     return new Promise((resolve, reject) => {
-        const req = http.request(url, { method, headers, agent: false, timeout: DEADLINE_MS }, (response) => {
+        const req = http.request(url, { method, headers, agent: false, timeout: timeoutMs }, (response) => {
             if (/event-stream/.test(response.headers["content-type"]) && method !== "HEAD") {
                 resolve({ status: response.statusCode, headers: response.headers });
                 req.destroy();
