@@ -4,8 +4,8 @@
 -- :key tells the old key, and at row level :moves begins each statement that sets it. The arguments of each part are the channel, the options as
 -- JSON (what is not default: always, columns, durable, level, old, prepare_transaction, row_security, update_of, where), and the operations.
 --
--- The owner of a table may make such a trigger by hand, or give ours other arguments: no function here fails over them, and none believes them. Without a row in
--- tuplecast.function it is none of ours, and what it does is what that row says.
+-- The owner of a table may make such a trigger by hand, or give ours other arguments: no function here fails over them, and none believes them. A trigger is ours
+-- when it has a row in tuplecast.function, and does what that row says.
 --
 -- These functions run with the caller's rights: who may not change a table cannot do it through them either.
 

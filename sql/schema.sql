@@ -45,4 +45,13 @@ CREATE TABLE IF NOT EXISTS tuplecast.function (
     arguments text[] NOT NULL,    -- as they were put: channel, options, operations
     PRIMARY KEY (relation, trigger)
 );
+-- A register of before has none. Then write_functions() enters anew what the catalog shows and can be trusted.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'tuplecast.function'::regclass AND attname = 'arguments' AND NOT attisdropped) THEN
+        DELETE FROM tuplecast.function;
+        ALTER TABLE tuplecast.function ADD COLUMN arguments text[] NOT NULL;
+    END IF;
+END
+$$;
 CREATE UNIQUE INDEX IF NOT EXISTS function_name ON tuplecast.function (name) WHERE name ~ '[0-9]$';

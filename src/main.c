@@ -1,4 +1,5 @@
 /* The program: arguments, signals, exit codes. */
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "confine/confine.h"
 #include "gateway.h"
@@ -340,6 +341,7 @@ int main(int argument_count, char **argument_values)
     char wrong[512];
     int status;
 
+    descriptors_fill_standard();
     setlocale(LC_CTYPE, "C.UTF-8");
     if (!parse_arguments(argument_count, argument_values, &arguments, &status))
         return status;

@@ -99,7 +99,8 @@ static enum refusal judge_reader(struct exchange *exchange)
         return REFUSAL_CLOSED;
     /* Proxies that speak HTTP/2 to their clients may pass on several lines (RFC 9113, section 8.2.3). */
     buffer_init(&cookies, HTTP_HEAD_BYTES_MAX);
-    sources.cookies = exchange_header_lines(exchange, MHD_HTTP_HEADER_COOKIE, "; ", &cookies);
+    if (config->access.cookie[0])
+        sources.cookies = exchange_header_lines(exchange, MHD_HTTP_HEADER_COOKIE, "; ", &cookies);
     enum refusal refusal = cookies.failed ? REFUSAL_NO_MEMORY : credential_take(&sources, &credential);
     buffer_done(&cookies);
     if (refusal != REFUSAL_NONE)

@@ -25,46 +25,24 @@ static void gauge(struct buffer *out, const char *name, const char *help, double
     buffer_printf(out, "tuplecast_%s %.9g\n", name, value);
 }
 
-/* The buckets of a histogram of times, and their upper bounds; the last bucket has none. */
-struct buckets {
-    const uint64_t *counts;
-    const int64_t *bounds_us;
-    size_t bound_count;
-    uint64_t count, sum_us;
-};
-
-static void histogram(struct buffer *out, const char *name, const char *help, const struct buckets *buckets)
+static void histogram(struct buffer *out, const char *name, const char *help, const struct latency_histogram *times)
 {
+    static const int64_t bounds_us[] = LATENCY_BOUNDS_US;
     uint64_t below = 0;
 
     head(out, name, "histogram", help);
-    for (size_t i = 0; i < buckets->bound_count; i++) {
-        below += buckets->counts[i];
-        buffer_printf(out, "tuplecast_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double)buckets->bounds_us[i] / 1e6,
-                      below);
+    for (size_t i = 0; i < LATENCY_BUCKETS - 1; i++) {
+        below += times->buckets[i];
+        buffer_printf(out, "tuplecast_%s_bucket{le=\"%g\"} %" PRIu64 "\n", name, (double)bounds_us[i] / 1e6, below);
     }
-    buffer_printf(out, "tuplecast_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, buckets->count);
-    buffer_printf(out, "tuplecast_%s_sum %.6f\ntuplecast_%s_count %" PRIu64 "\n", name, (double)buckets->sum_us / 1e6,
-                  name, buckets->count);
+    buffer_printf(out, "tuplecast_%s_bucket{le=\"+Inf\"} %" PRIu64 "\n", name, times->count);
+    buffer_printf(out, "tuplecast_%s_sum %.6f\ntuplecast_%s_count %" PRIu64 "\n", name, (double)times->sum_us / 1e6,
+                  name, times->count);
 }
 
-static void latency(struct buffer *out, const struct latency_histogram *latencies)
+static void loop(struct buffer *out, const struct loop_stats *stats)
 {
-    static const int64_t bounds_us[] = LATENCY_BOUNDS_US;
-    const struct buckets buckets = {latencies->buckets, bounds_us, LATENCY_BUCKETS - 1, latencies->count,
-                                    latencies->sum_us};
-
-    histogram(out, "delivery_latency_seconds",
-              "From reading an event off the database connection to handing it to the kernel.", &buckets);
-}
-
-static void turns(struct buffer *out, const struct loop_stats *stats)
-{
-    static const int64_t bounds_us[] = LOOP_TURN_BOUNDS_US;
-    const struct buckets buckets = {stats->turns, bounds_us, LOOP_TURN_BUCKETS - 1, stats->turn_count,
-                                    stats->turn_sum_us};
-
-    histogram(out, "loop_turn_seconds", "Turns of the loop: nobody else is served while one goes on.", &buckets);
+    histogram(out, "loop_turn_seconds", "Turns of the loop: nobody else is served while one goes on.", &stats->turns);
     counter(out, "loop_long_turns_total", "Turns that needed more than 50 ms of the processor. The log names what did.",
             stats->long_turns);
 }
@@ -98,7 +76,8 @@ static void streams(struct buffer *out, const struct stream_stats *stats)
         "\n",
         stats->gaps_restart, stats->gaps_outage, stats->gaps_lagged, stats->gaps_expired, stats->gaps_rewound,
         stats->gaps_unknown_id);
-    latency(out, &stats->latency);
+    histogram(out, "delivery_latency_seconds",
+              "From reading an event off the database connection to handing it to the kernel.", &stats->latency);
 }
 
 static void database(struct buffer *out, const struct database_stats *stats)
@@ -190,7 +169,7 @@ enum MHD_Result metrics_get(struct exchange *exchange)
     const struct http_stats stats = services->http_stats(services->context);
     http(&out, &stats);
     program(&out, services->program_stats(services->context));
-    turns(&out, services->program_stats(services->context)->loop);
+    loop(&out, services->program_stats(services->context)->loop);
     process_metrics_append(&out, services->program_stats(services->context)->started_ms);
     enum MHD_Result result = reply_bytes(exchange, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8",
                                          buffer_bytes(&out), buffer_size(&out));

@@ -1,5 +1,7 @@
 /* GET / and the other files of the web page, out of the program itself. */
 #include "base/embedded.h"
+#include "base/hash.h"
+#include "http/entity_tag.h"
 #include "http/reply.h"
 #include "http/routes.h"
 
@@ -28,43 +30,16 @@ static const char *content_type(const char *path)
     return "application/octet-stream";
 }
 
-/* FNV-1a over the contents: an entity tag that changes with them. */
+/* An entity tag that changes with the contents. */
 static void make_tag(const struct embedded_file *file, char tag[24])
 {
-    uint64_t hash = 0xcbf29ce484222325;
-
-    for (size_t i = 0; i < file->size_bytes; i++)
-        hash = (hash ^ file->data[i]) * 0x100000001b3;
-    snprintf(tag, 24, "\"%016" PRIx64 "\"", hash);
-}
-
-/* Is the tag in the list, or does that stand for any (RFC 9110, section 13.1.2)? Weak tags are equal to strong ones
- * here. */
-static bool names_tag(const char *list, const char *tag)
-{
-    size_t tag_size = strlen(tag);
-
-    if (strcmp(list, "*") == 0)
-        return true;
-    while (*list) {
-        list += strspn(list, " \t,");
-        if (strncmp(list, "W/", 2) == 0)
-            list += 2;
-        if (strncmp(list, tag, tag_size) == 0)
-            return true;
-        const char *end = list[0] == '"' ? strchr(list + 1, '"') : NULL;
-        if (!end)
-            return false;
-        list = end + 1;
-    }
-    return false;
+    snprintf(tag, 24, "\"%016" PRIx64 "\"", hash_bytes(file->data, file->size_bytes));
 }
 
 static enum MHD_Result reply_file(struct exchange *exchange, const char *name)
 {
     static const char policy[] = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
                                  "img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
-    struct buffer tags;
     char path[PATH_BYTES], tag[24];
 
     snprintf(path, sizeof(path), "www%s", name);
@@ -72,10 +47,7 @@ static enum MHD_Result reply_file(struct exchange *exchange, const char *name)
     if (!file)
         return reply_problem(exchange, MHD_HTTP_NOT_FOUND, "There is nothing here. Streams are at /streams/<channel>.");
     make_tag(file, tag);
-    buffer_init(&tags, HTTP_HEAD_BYTES_MAX);
-    const char *if_none_match = exchange_header_lines(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH, ", ", &tags);
-    bool same = if_none_match && names_tag(if_none_match, tag);
-    buffer_done(&tags);
+    bool same = entity_tag_is_known(exchange, tag);
     struct MHD_Response *response =
         reply_new(content_type(path), same ? "" : (const char *)file->data, same ? 0 : file->size_bytes);
     if (!response)

@@ -1,6 +1,7 @@
 /* /triggers, /triggers/{name} and /tables. The answer comes from the database, so the connection is suspended
  * meanwhile. */
 #include "base/log.h"
+#include "http/entity_tag.h"
 #include "http/http_server.h"
 #include "http/reply.h"
 #include "http/routes.h"
@@ -117,17 +118,6 @@ static int take_etags(const struct exchange *exchange, const char *header, struc
     return failed || out->failed ? -ENOMEM : 0;
 }
 
-static bool has_etag(const struct exchange *exchange, const char *etag)
-{
-    const char *etags;
-    struct buffer buffer;
-    int error = take_etags(exchange, MHD_HTTP_HEADER_IF_NONE_MATCH, &buffer, &etags);
-    bool found = error == 0 && etags && (strcmp(etags, "*") == 0 || strstr(etags, etag));
-
-    buffer_done(&buffer);
-    return found;
-}
-
 /* A trigger, or a list of them, as the database gave it. */
 static struct MHD_Response *new_answer(struct exchange *exchange, const struct trigger_answer *answer,
                                        unsigned *ret_status)
@@ -136,9 +126,11 @@ static struct MHD_Response *new_answer(struct exchange *exchange, const struct t
     char text[ETAG_BYTES_MAX + 3] = "\"", location[sizeof("/triggers/") + TRIGGER_NAME_BYTES_MAX] = "/triggers/";
     bool is_trigger = answer_text(answer->json, "etag", text + 1, ETAG_BYTES_MAX);
 
+    if (is_trigger)
+        strcat(text, "\"");
     *ret_status = answer->created && !is_dry_run(exchange) ? MHD_HTTP_CREATED : MHD_HTTP_OK;
     if (is_trigger && strcmp(exchange->method, "PUT") != 0 && strcmp(exchange->method, "POST") != 0 &&
-        has_etag(exchange, text + 1))
+        entity_tag_is_known(exchange, text))
         *ret_status = MHD_HTTP_NOT_MODIFIED;
     if (*ret_status == MHD_HTTP_NOT_MODIFIED)
         response = reply_new(NULL, "", 0);
@@ -148,7 +140,7 @@ static struct MHD_Response *new_answer(struct exchange *exchange, const struct t
         return NULL;
     reply_add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
     if (is_trigger)
-        reply_add_header(response, MHD_HTTP_HEADER_ETAG, strcat(text, "\""));
+        reply_add_header(response, MHD_HTTP_HEADER_ETAG, text);
     if (*ret_status == MHD_HTTP_CREATED &&
         answer_text(answer->json, "name", location + strlen(location), TRIGGER_NAME_BYTES_MAX + 1))
         reply_add_header(response, MHD_HTTP_HEADER_LOCATION, location);

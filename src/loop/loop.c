@@ -96,7 +96,7 @@ int loop_run(struct loop *loop)
         int count = epoll_wait(loop->epoll_fd, loop->batch, LOOP_EVENTS_PER_TURN, loop->tasks ? 0 : -1);
         if (count < 0 && errno != EINTR)
             return -errno;
-        loop->turn_ms = turn_clock_begin(&loop->clock) / 1000000;
+        loop->turn_ms = turn_clock_begin(&loop->clock) / 1000;
         loop->batch_count = count > 0 ? count : 0;
         for (loop->batch_next = 0; loop->batch_next < loop->batch_count && !loop->stopping;) {
             struct epoll_event event = loop->batch[loop->batch_next++];

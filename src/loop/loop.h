@@ -8,6 +8,8 @@
  * All structs belong to the caller and must stay in place while they are added. Not thread-safe. */
 #pragma once
 
+#include "base/latency_histogram.h"
+
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -32,17 +34,9 @@ int64_t loop_wall_ms(void); /* since 1970 */
  * until the callback returns. */
 void loop_doing(struct loop *loop, const char *what);
 
-/* Upper bounds in microseconds of the buckets of turns, by how long they took; the last bucket has none. */
-#define LOOP_TURN_BOUNDS_US                                                                                            \
-    {                                                                                                                  \
-        100, 250, 500, 1000, 2500, 5000, 10000, 25000, 50000, 100000, 250000, 1000000, 5000000                         \
-    }
-enum { LOOP_TURN_BUCKETS = 14 };
-
 struct loop_stats {
-    uint64_t turns[LOOP_TURN_BUCKETS];
-    uint64_t turn_count, turn_sum_us;
-    uint64_t long_turns; /* that needed more of the processor than they may */
+    struct latency_histogram turns; /* from the return of epoll_wait() to the next call */
+    uint64_t long_turns;            /* that needed more than LOOP_TURN_MS_MAX of the processor */
 };
 const struct loop_stats *loop_stats(const struct loop *loop);
 

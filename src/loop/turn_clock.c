@@ -5,59 +5,55 @@
 
 #include <time.h>
 
-static int64_t read_clock(clockid_t id)
-{
-    struct timespec now;
+enum { PROCESSOR_READ_US = 5000 };
 
-    clock_gettime(id, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+static int64_t processor_clock_us(void)
+{
+    struct timespec used;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return (int64_t)used.tv_sec * 1000000 + used.tv_nsec / 1000;
 }
 
 int64_t turn_clock_begin(struct turn_clock *clock)
 {
-    clock->began_ns = clock->step_ns = read_clock(CLOCK_MONOTONIC);
-    clock->began_processor_ns = read_clock(CLOCK_THREAD_CPUTIME_ID);
+    clock->began_us = clock->step_us = loop_clock_us();
+    if (clock->began_us - clock->processor_read_us >= PROCESSOR_READ_US) {
+        clock->processor_us = processor_clock_us();
+        clock->processor_read_us = clock->began_us;
+    }
     clock->doing = clock->longest = NULL;
-    clock->longest_ns = 0;
-    return clock->began_ns;
+    clock->longest_us = 0;
+    return clock->began_us;
 }
 
 void turn_clock_step(struct turn_clock *clock)
 {
-    int64_t now_ns = read_clock(CLOCK_MONOTONIC);
+    int64_t now_us = loop_clock_us();
 
-    if (now_ns - clock->step_ns > clock->longest_ns) {
-        clock->longest_ns = now_ns - clock->step_ns;
+    if (now_us - clock->step_us > clock->longest_us) {
+        clock->longest_us = now_us - clock->step_us;
         clock->longest = clock->doing;
     }
-    clock->step_ns = now_ns;
+    clock->step_us = now_us;
     clock->doing = NULL;
-}
-
-static void count(struct loop_stats *stats, int64_t turn_us)
-{
-    static const int64_t bounds_us[] = LOOP_TURN_BOUNDS_US;
-    size_t bucket = 0;
-
-    while (bucket < LOOP_TURN_BUCKETS - 1 && turn_us > bounds_us[bucket])
-        bucket++;
-    stats->turns[bucket]++;
-    stats->turn_count++;
-    stats->turn_sum_us += (uint64_t)turn_us;
 }
 
 void turn_clock_end(struct turn_clock *clock)
 {
-    int64_t turn_us = (read_clock(CLOCK_MONOTONIC) - clock->began_ns) / 1000;
+    int64_t turn_us = loop_clock_us() - clock->began_us;
 
-    count(&clock->stats, turn_us);
+    latency_observe(&clock->stats.turns, turn_us, 1);
     if (turn_us <= LOOP_TURN_MS_MAX * 1000)
         return;
-    int64_t processor_ms = (read_clock(CLOCK_THREAD_CPUTIME_ID) - clock->began_processor_ns) / 1000000;
-    if (processor_ms <= LOOP_TURN_MS_MAX && turn_us <= LOOP_STALL_MS_MAX * 1000)
+    int64_t before_us = clock->began_us - clock->processor_read_us;
+    int64_t processor_us = processor_clock_us() - clock->processor_us - before_us;
+    bool is_ours = processor_us > LOOP_TURN_MS_MAX * 1000;
+    if (!is_ours && turn_us <= LOOP_STALL_MS_MAX * 1000)
         return;
-    clock->stats.long_turns += processor_ms > LOOP_TURN_MS_MAX;
-    log_warn("a turn of the loop took long", log_number("ms", turn_us / 1000), log_number("processor_ms", processor_ms),
+    clock->stats.long_turns += is_ours;
+    log_warn("a turn of the loop took long", log_number("ms", turn_us / 1000),
+             log_number("processor_ms", processor_us > 0 ? processor_us / 1000 : 0),
              log_text("longest", clock->longest ? clock->longest : "unnamed"),
-             log_number("longest_ms", clock->longest_ns / 1000000));
+             log_number("longest_ms", clock->longest_us / 1000));
 }

@@ -77,7 +77,9 @@ static void on_timer(struct loop_timer *timer)
         return;
     snprintf(seconds, sizeof(seconds), "%" PRId64 " s", retention->options.retention_s);
     snprintf(bytes, sizeof(bytes), "%" PRId64, retention->options.retention_bytes);
-    retention->is_asked = query_queue_add(retention->queue, &query) == 0;
+    retention->is_asked = true; /* before: the answer may come at once */
+    if (query_queue_add(retention->queue, &query) < 0)
+        retention->is_asked = false;
 }
 
 struct retention *retention_new(struct loop *loop, const struct durable_reader_options *options,

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, readSync, readlinkSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
@@ -86,6 +86,17 @@ test("a socket that nobody reads: the same", async (t) => {
         return chunk;
     };
     await check(gateway, read, dropped);
+});
+
+test("no standard error at all: no other descriptor of the program has its number", async (t) => {
+    const port = await freePort();
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", "sh", "-c", 'exec "$0" serve <&- >&- 2>&-', process.env.TUPLECAST_BIN], {
+        env: { ...cleanEnvironment(), TUPLECAST_LISTEN: `127.0.0.1:${port}`, TUPLECAST_CHANNELS: "*", TUPLECAST_ACCESS_STREAMS: "open" },
+        stdio: "ignore",
+    });
+    t.after(() => child.kill("SIGKILL"));
+    await until(() => request(`http://127.0.0.1:${port}/livez`).then(({ status }) => status === 200, () => false), "the gateway answers");
+    for (const fd of [0, 1, 2]) assert.equal(readlinkSync(`/proc/${child.pid}/fd/${fd}`), "/dev/null");
 });
 
 test("a disk that is full: requests are answered, and lines that are missing are counted", async (t) => {

@@ -93,6 +93,20 @@ describe("altered", () => {
         await setup(database.env, /nothing to do/);
     });
 
+    test("a register of triggers from before it had their arguments: setup enters what the catalog shows", { timeout: 90_000 }, async (t) => {
+        const database = await installed(t);
+        await database.query("CREATE TABLE a (id int PRIMARY KEY); CREATE TABLE b (id int PRIMARY KEY)");
+        await put(database, "a", define("a", { durable: true }));
+        await put(database, "b", define("b", { level: "row" }));
+        const triggers = () => database.query("SELECT name, channel, operations, options, equal FROM tuplecast.triggers ORDER BY name");
+        const before = await triggers();
+        assert.equal(before.length, 2);
+        await database.query("ALTER TABLE tuplecast.function DROP COLUMN arguments CASCADE; UPDATE tuplecast.version SET checksum = 'another build'");
+        await setup(database.env, /installed version 1 in place of another build's/);
+        assert.deepEqual(await triggers(), before);
+        await setup(database.env, /nothing to do/);
+    });
+
     test("writers go on while setup mends: none fails, none waits for long, and nothing is lost", { timeout: 120_000 }, async (t) => {
         const database = await installed(t);
         await database.query("CREATE TABLE a (id serial PRIMARY KEY); CREATE TABLE b (id serial PRIMARY KEY)");

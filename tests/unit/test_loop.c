@@ -362,8 +362,8 @@ static void a_turn_that_takes_long_is_counted_and_the_log_names_what_did(void **
     assert_non_null(strstr(said, "a turn of the loop took long"));
     assert_non_null(strstr(said, "longest=\"being greedy\""));
     assert_int_equal(loop_stats(loop)->long_turns, 1);
-    assert_int_equal(loop_stats(loop)->turn_count, 3);
-    assert_int_equal(loop_stats(loop)->turns[0] + loop_stats(loop)->turns[1] + loop_stats(loop)->turns[2], 2);
+    assert_int_equal(loop_stats(loop)->turns.count, 3);
+    assert_int_equal(loop_stats(loop)->turns.buckets[0] + loop_stats(loop)->turns.buckets[1], 2);
     close(log);
     close(before);
 }
